@@ -1,0 +1,1 @@
+"""Die Werkbank von *Dauerlauf*: Temporal-Muster ausführen, beweisen und zeigen."""
