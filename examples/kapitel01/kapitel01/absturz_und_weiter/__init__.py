@@ -1,0 +1,1 @@
+"""Muster `absturz_und_weiter`: Der Worker stirbt zwischen zwei Schritten, ein anderer macht weiter."""

@@ -1,0 +1,1 @@
+"""Muster `hallo`: der kleinste ehrliche Workflow – ein Schritt, eine Wirkung."""

@@ -1,0 +1,54 @@
+"""Der Worker des Musters `hallo`. Start: `python -m kapitel01.hallo.worker`."""
+
+import asyncio
+import atexit
+import contextlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.worker import Worker
+
+from kapitel01.hallo.activities import Mailroom
+from kapitel01.hallo.workflow import ConfirmOrder
+
+TASK_QUEUE = "hallo"
+THREADS = 8
+
+
+# --8<-- [start:worker]
+def create_worker(client: Client, outbox: Path, *, task_queue: str = TASK_QUEUE) -> Worker:
+    """Baut den Worker: welche Queue er fragt, welchen Workflow und welche Activity er kennt.
+
+    `outbox` ist der Ordner für die Bestätigungen; er wird angelegt, wenn er fehlt.
+    """
+    outbox.mkdir(parents=True, exist_ok=True)
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[ConfirmOrder],
+        activities=[Mailroom(outbox).confirm_order],
+        activity_executor=ThreadPoolExecutor(THREADS),
+        max_concurrent_activities=THREADS,
+    )
+
+
+# --8<-- [end:worker]
+
+
+async def main() -> None:
+    """Verbindet sich mit dem konfigurierten Server (sonst `localhost:7233`) und arbeitet bis Strg-C."""
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    client = await Client.connect(**config)
+    print(f"Worker bereit, Task Queue „{TASK_QUEUE}“. Ende mit Strg-C.", flush=True)
+    await create_worker(client, Path("nordlicht-daten/postausgang")).run()
+
+
+if __name__ == "__main__":
+    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT (temporalio/sdk-python#300).
+    atexit.register(time.sleep, 0.1)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())
