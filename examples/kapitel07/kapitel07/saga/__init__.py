@@ -1,0 +1,1 @@
+"""Muster `saga`: Ein Auftrag über vier fremde Dienste gilt ganz oder gar nicht."""

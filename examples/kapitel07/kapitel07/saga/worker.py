@@ -1,0 +1,84 @@
+"""Der Worker des Musters. Start: `python -m kapitel07.saga.worker`."""
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.worker import Worker
+
+from kapitel07.saga.activities import Addresses, OrderActivities
+from kapitel07.saga.workflow import OrderWorkflow
+
+TASK_QUEUE = "auftraege"
+THREADS = 16
+
+log = logging.getLogger("nordlicht.worker")
+
+
+# --8<-- [start:worker]
+def create_worker(client: Client, addresses: Addresses, *, task_queue: str = TASK_QUEUE) -> Worker:
+    """Baut den Worker. `addresses` sagt, wo die fremden Dienste zu finden sind."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[OrderWorkflow],
+        activities=OrderActivities(addresses).all(),
+        activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
+        max_concurrent_activities=THREADS,
+        graceful_shutdown_timeout=timedelta(seconds=10),
+    )
+
+
+# --8<-- [end:worker]
+
+
+# --8<-- [start:main]
+async def run(addresses: Addresses, task_queue: str) -> None:
+    """Verbindet sich mit dem konfigurierten Server und arbeitet bis SIGTERM oder Strg-C.
+
+    Laufende Activities bekommen danach noch 10 s. Wirft `RuntimeError`, wenn der Server nicht antwortet.
+    """
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    client = await Client.connect(**config)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows kennt keine Signal-Handler in asyncio
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with create_worker(client, addresses, task_queue=task_queue):
+        log.info("Worker bereit: Server %s, Task Queue „%s“.", config["target_host"], task_queue)
+        await stop.wait()
+        log.info("Worker fährt herunter, laufende Activities werden fertig.")
+    log.info("Worker beendet.")
+
+
+# --8<-- [end:main]
+
+
+def main() -> int:
+    """Startet den Worker; gibt 0 nach ordentlichem Ende zurück, 2 bei fehlender Konfiguration oder fehlendem Server."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        asyncio.run(run(Addresses.from_environment(), os.environ.get("NORDLICHT_TASK_QUEUE", TASK_QUEUE)))
+    except KeyError as error:
+        print(f"Die Umgebungsvariable {error.args[0]} fehlt; siehe README.md des Kapitels.", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        print(f"Der Temporal Server antwortet nicht; läuft er und stimmt TEMPORAL_ADDRESS? ({error})", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT (temporalio/sdk-python#300).
+    atexit.register(time.sleep, 0.1)
+    sys.exit(main())

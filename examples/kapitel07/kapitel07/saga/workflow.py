@@ -1,0 +1,184 @@
+"""Der Workflow: vier Schritte über vier fremde Dienste, dann der Punkt ohne Wiederkehr und die Bestätigung."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from kapitel07.saga.activities import OrderActivities
+    from kapitel07.saga.compensation import Saga, finish_despite_cancel
+    from kapitel07.saga.models import (
+        CompensationView,
+        OpenCase,
+        OrderResult,
+        PlaceOrder,
+        Receipt,
+        Retry,
+        SagaView,
+        Skip,
+        StepRequest,
+    )
+
+
+@workflow.defn
+class OrderWorkflow:
+    """Bucht einen Auftrag bei Lager, Zahlungsdienst, Versanddienst und Buchhaltung – bei allen oder bei keinem.
+
+    Endet COMPLETED, wenn der Auftrag gilt; FAILED mit dem Fehler des Schritts, an dem er scheiterte; CANCELED nach
+    einem Abbruch. In beiden letzten Fällen ist vorher alles zurückgenommen. Ein Abbruch nach dem letzten Schritt
+    kommt zu spät: Der Auftrag gilt, die Bestätigung geht hinaus, der Status ist COMPLETED.
+    """
+
+    @workflow.init
+    def __init__(self, placed: PlaceOrder) -> None:
+        """Der Zustand steht, bevor die erste Query oder das erste Update eintrifft."""
+        self._order = placed.order
+        self._options = placed.options
+        self._saga = Saga(parallel=placed.options.parallel, first_pause=timedelta(seconds=placed.options.undo_pause))
+
+    # --8<-- [start:run]
+    @workflow.run
+    async def run(self, placed: PlaceOrder) -> OrderResult:
+        """Bucht, bestätigt und liefert die Aktenzeichen; sonst rollt der Lauf zurück und scheitert."""
+        try:
+            references = await self._book()
+        except (FailureError, asyncio.CancelledError) as error:
+            cancelled = workflow.cancellation_reason() is not None
+            await finish_despite_cancel(self._roll_back())
+            if cancelled:
+                raise asyncio.CancelledError from error
+            raise
+        # Ab hier gibt es kein Zurück: Was jetzt noch schiefgeht, wird wiederholt.
+        mail = await finish_despite_cancel(self._confirm())
+        return OrderResult(*references, mail=mail, cancel_came_too_late=workflow.cancellation_reason() is not None)
+
+    # --8<-- [end:run]
+
+    # --8<-- [start:steps]
+    async def _book(self) -> tuple[str, str, str, str]:
+        """Die vier Schritte, jeder mit seiner Kompensation."""
+        return (
+            await self._step("lager", OrderActivities.reserve_stock, OrderActivities.release_stock),
+            await self._step("zahlung", OrderActivities.charge_payment, OrderActivities.refund_payment),
+            await self._step("versand", OrderActivities.register_parcel, OrderActivities.cancel_parcel, heartbeat=True),
+            await self._step("rechnung", OrderActivities.write_invoice, OrderActivities.cancel_invoice),
+        )
+
+    # --8<-- [end:steps]
+
+    # --8<-- [start:step]
+    async def _step(
+        self,
+        step: str,
+        action: Callable[[OrderActivities, StepRequest], Receipt],
+        undo: Callable[[OrderActivities, StepRequest], None],
+        *,
+        heartbeat: bool = False,
+    ) -> str:
+        """Merkt die Kompensation vor, führt den Schritt aus und gibt sein Aktenzeichen zurück."""
+        request = StepRequest(self._key(step), self._order)
+        self._saga.register(step, lambda: self._undo(undo, request))
+        receipt = await workflow.execute_activity_method(action, request, **self._forward(heartbeat))
+        if workflow.cancellation_reason() is not None:
+            # Die Activity wurde trotz Abbruch fertig. Ohne diese Zeilen liefe der Workflow einfach weiter.
+            raise asyncio.CancelledError
+        return receipt.reference
+
+    # --8<-- [end:step]
+
+    # --8<-- [start:key]
+    def _key(self, step: str) -> str:
+        """Der Idempotenzschlüssel: gleich für jeden Versuch, jede Wiederholung und jeden Reset.
+
+        Er enthält die Workflow-Id, nicht die Run-Id. Ein Reset, ein Workflow-Retry und ein zweiter Start unter
+        derselben Id bekommen eine neue Run-Id; mit ihr würde der Dienst ein zweites Mal buchen. Die Kehrseite ist
+        erwünscht: Ein zurückgerollter Auftrag lässt sich nicht wiederbeleben, ein neuer Anlauf braucht eine neue
+        Auftragsnummer.
+        """
+        return f"{workflow.info().workflow_id}/{step}"
+
+    # --8<-- [end:key]
+
+    # --8<-- [start:forward]
+    def _forward(self, heartbeat: bool) -> workflow.ActivityConfig:
+        """Vorwärts mit Grenzen: Unbegrenzte Retries kämen nie zur Kompensation."""
+        return workflow.ActivityConfig(
+            start_to_close_timeout=timedelta(seconds=self._options.step_timeout),
+            schedule_to_close_timeout=timedelta(seconds=self._options.step_deadline),
+            heartbeat_timeout=timedelta(seconds=self._options.heartbeat_timeout) if heartbeat else None,
+            retry_policy=RetryPolicy(maximum_attempts=self._options.step_attempts),
+            # Erst abwarten, wie die laufende Activity ausgeht, dann kompensieren.
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+
+    # --8<-- [end:forward]
+
+    # --8<-- [start:undo]
+    async def _undo(self, undo: Callable[[OrderActivities, StepRequest], None], request: StepRequest) -> None:
+        """Eine Runde der Kompensation; was nach allen Runden offen ist, entscheidet `Saga`."""
+        await workflow.execute_activity_method(
+            undo,
+            request,
+            start_to_close_timeout=timedelta(seconds=self._options.step_timeout),
+            retry_policy=RetryPolicy(maximum_attempts=self._options.undo_attempts),
+        )
+
+    # --8<-- [end:undo]
+
+    # --8<-- [start:roll-back]
+    async def _roll_back(self) -> None:
+        """Kompensiert, hält Ausgelassenes als Klärfall fest und wartet auf laufende Updates."""
+        await self._saga.compensate()
+        for skip in self._saga.skipped:
+            case = OpenCase(self._key(f"klaerfall-{skip.step}"), self._order.number, skip)
+            await workflow.execute_activity_method(OrderActivities.open_case, case, **self._unlimited())
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    # --8<-- [end:roll-back]
+
+    # --8<-- [start:confirm]
+    async def _confirm(self) -> str:
+        """Schickt die Bestätigung, so oft es nötig ist; der Schlüssel sorgt für genau eine Mail."""
+        request = StepRequest(self._key("mail"), self._order)
+        receipt = await workflow.execute_activity_method(
+            OrderActivities.send_confirmation, request, **self._unlimited()
+        )
+        return receipt.reference
+
+    def _unlimited(self) -> workflow.ActivityConfig:
+        return workflow.ActivityConfig(
+            start_to_close_timeout=timedelta(seconds=self._options.step_timeout),
+            retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=10)),
+        )
+
+    # --8<-- [end:confirm]
+
+    # --8<-- [start:updates]
+    @workflow.update
+    async def retry_compensation(self, decision: Retry) -> CompensationView:
+        """Eingriff: sofort noch einmal versuchen. Antwortet, sobald feststeht, wie der Versuch ausging."""
+        return await self._saga.decide(decision)
+
+    @retry_compensation.validator
+    def _check_retry(self, decision: Retry) -> None:
+        self._saga.check_decision(decision)
+
+    @workflow.update
+    async def skip_compensation(self, decision: Skip) -> CompensationView:
+        """Eingriff: auslassen, mit Namen und Begründung. Der Rest wird als Klärfall verbucht."""
+        return await self._saga.decide(decision)
+
+    @skip_compensation.validator
+    def _check_skip(self, decision: Skip) -> None:
+        self._saga.check_decision(decision)
+
+    # --8<-- [end:updates]
+
+    @workflow.query
+    def progress(self) -> SagaView:
+        """Wo die Saga steht und welche Kompensation worauf wartet."""
+        return self._saga.view()
