@@ -1,0 +1,82 @@
+"""``::: lauf`` und ``::: kosten``: das Bild und die Zahlen aufgezeichneter Event Histories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.ElementTree import Element, SubElement
+
+from dauerlauf.book.page import PageContext, slug
+from dauerlauf.errors import DauerlaufError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from temporalio.client import WorkflowHistory
+
+    from dauerlauf.book.directives import Directive
+    from dauerlauf.scenario import Scenario
+
+
+def build(context: PageContext, directive: Directive) -> Element:
+    """Baut das Bild eines Laufs; DauerlaufError, wenn Muster, Szenario oder Aufzeichnung fehlen."""
+    # Erst hier: Seiten ohne Lauf sollen nicht auf den Import des Temporal-SDK warten.
+    from dauerlauf import history, timeline
+    from dauerlauf.scenario import find_pattern
+
+    directive.allow(words=range(1, 2), text=True)
+    pattern_name, _, scenario_name = directive.words[0].partition("/")
+    scenario = find_pattern(pattern_name).find(scenario_name)
+    label, anchor = context.label("Bild", f"lauf-{slug(scenario.name)}")
+    figure = Element("figure", {"class": "lauf", "id": anchor})
+    steps = history.steps(history.load(_recorded(scenario)))
+    picture = timeline.html(steps, scenario.pattern.legend, title=scenario.title)
+    SubElement(figure, "p").text = context.md.htmlStash.store(f'<div class="lauf-bild">{picture}</div>')
+    caption = SubElement(figure, "figcaption")
+    SubElement(caption, "a", {"class": "nummer", "href": f"#{anchor}"}).text = label
+    SubElement(caption, "span", {"class": "titel"}).text = directive.text
+    return figure
+
+
+def costs(context: PageContext, directive: Directive) -> Element:
+    """Baut die Tabelle der Kosten: je Szenario, was die aufgezeichnete History enthält."""
+    from dauerlauf import history
+    from dauerlauf.scenario import find_pattern
+
+    directive.allow(words=range(1, 20))
+    scenarios: list[Scenario] = []
+    for word in directive.words:
+        pattern_name, _, scenario_name = word.partition("/")
+        pattern = find_pattern(pattern_name)
+        scenarios += [pattern.find(scenario_name)] if scenario_name else pattern.scenarios.values()
+    table = Element("table", {"class": "kosten"})
+    head = SubElement(SubElement(table, "thead"), "tr")
+    for column in ("Szenario", "Events", "Workflow-Tasks", "Activities", "Timer", "Größe"):
+        SubElement(head, "th", {"scope": "col"}).text = column
+    body = SubElement(table, "tbody")
+    for scenario in scenarios:
+        row = SubElement(body, "tr")
+        SubElement(row, "th", {"scope": "row"}).text = scenario.title
+        for cell in count(history.load(_recorded(scenario))):
+            SubElement(row, "td", {"class": "zahl"}).text = cell
+    return table
+
+
+def count(recorded: WorkflowHistory) -> tuple[str, str, str, str, str]:
+    """Zählt Events, Workflow-Tasks, Activities, Timer und die Bytes der Events in Protobuf."""
+    kinds = [event.WhichOneof("attributes") or "" for event in recorded.events]
+    size = sum(event.ByteSize() for event in recorded.events)
+    return (
+        str(len(kinds)),
+        str(kinds.count("workflow_task_completed_event_attributes")),
+        str(kinds.count("activity_task_scheduled_event_attributes")),
+        str(kinds.count("timer_started_event_attributes")),
+        f"{size / 1024:.1f}\u202fKiB".replace(".", ","),
+    )
+
+
+def _recorded(scenario: Scenario) -> Path:
+    file = scenario.pattern.history_file(scenario.name)
+    if not file.is_file():
+        command = f"uv run dauerlauf zeichne-auf {scenario.pattern.name}"
+        raise DauerlaufError(f"Das Szenario „{scenario.name}“ ist nicht aufgezeichnet; starten Sie „{command}“.")
+    return file
