@@ -1,0 +1,104 @@
+"""Ausgaben auf den Seiten: aus wirklichen Läufen einsetzen und vergleichen.
+
+Eine Seite nennt den Befehl in einem Kommentar, die Ausgabe steht im Codeblock darunter:
+
+    <!-- ausgabe: dauerlauf zeige saga glatt -->
+    ```text
+    ...
+    ```
+
+Endet der Befehl absichtlich mit einem Fehler, steht sein Code dahinter: `<!-- ausgabe (2): dauerlauf zeige sago -->`.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dauerlauf.errors import DauerlaufError
+
+TIME_LIMIT = 120
+_BLOCK = re.compile(
+    r"^(?P<indent> *)<!-- ausgabe(?: \((?P<code>\d+)\))?: (?P<command>[^\n]+?) -->\n"
+    r"\s*(?P<fence>```+)text[^\n]*\n(?P<text>.*?)^ *(?P=fence)$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Eine Ausgabe auf einer Seite und was der Befehl wirklich ausgibt."""
+
+    page: Path
+    command: str
+    shown: str
+    actual: str
+
+    @property
+    def changed(self) -> bool:
+        """Ob die Seite etwas anderes zeigt, als der Befehl ausgibt."""
+        return self.shown != self.actual
+
+
+def pages(root: Path) -> list[Path]:
+    """Alle Seiten mit Ausgaben: das Buch und die README-Dateien."""
+    return sorted([*root.glob("*.md"), *root.glob("book/**/*.md"), *root.glob("examples/*/README.md")])
+
+
+def _execute(command: str, code: int) -> str:
+    words = shlex.split(command)
+    if words[0] != "dauerlauf":
+        raise DauerlaufError(f"Ausgaben kommen nur von `dauerlauf`, nicht von „{command}“.")
+    program = Path(sysconfig.get_path("scripts")) / "dauerlauf"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TEMPORAL_")}
+    with tempfile.NamedTemporaryFile(suffix=".toml") as empty_configuration:
+        environment |= {"COLUMNS": "80", "NO_COLOR": "1", "TEMPORAL_CONFIG_FILE": empty_configuration.name}
+        done = subprocess.run(
+            [program, *words[1:]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=TIME_LIMIT,
+            env=environment,
+            check=False,
+        )
+    text = done.stdout.decode()
+    if done.returncode != code:
+        raise DauerlaufError(f"`{command}` endet mit Code {done.returncode} statt {code}: {text.strip()[-400:]}")
+    return "".join(f"{line.rstrip()}\n" for line in text.strip("\n").split("\n"))
+
+
+def compare(root: Path) -> Iterator[Output]:
+    """Führt die Befehle aller Seiten unter `root` aus und gibt jede Ausgabe mit ihrem wirklichen Wortlaut zurück.
+
+    Ausgeführt wird mit 80 Spalten, ohne Farbe und ohne fremde Temporal-Konfiguration. Wirft `DauerlaufError`, wenn ein
+    Befehl anders endet als angegeben.
+    """
+    found = [(page, match) for page in pages(root) for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    commands = sorted({(m["command"], int(m["code"] or 0)) for _, m in found})
+    with ThreadPoolExecutor(2) as pool:
+        actual = dict(zip(commands, pool.map(lambda c: _execute(*c), commands), strict=True))
+    for page, match in found:
+        shown = "".join(f"{line.removeprefix(match['indent'])}\n" for line in match["text"].split("\n")[:-1])
+        yield Output(page, match["command"], shown, actual[match["command"], int(match["code"] or 0)])
+
+
+def insert(outputs: list[Output]) -> None:
+    """Setzt die wirklichen Ausgaben in die Seiten ein."""
+    actual = {(output.page, output.command): output.actual for output in outputs}
+    for page in {output.page for output in outputs if output.changed}:
+
+        def replacement(match: re.Match[str], page: Path = page) -> str:
+            indent = match["indent"]
+            lines = actual[page, match["command"]].splitlines()
+            body = "".join(f"{indent}{line}\n" if line else "\n" for line in lines)
+            head = match[0][: match.start("text") - match.start()]
+            return f"{head}{body}{indent}{match['fence']}"
+
+        text = page.read_text(encoding="utf-8")
+        page.write_text(_BLOCK.sub(replacement, text), encoding="utf-8")

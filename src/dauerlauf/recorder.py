@@ -1,0 +1,45 @@
+"""Szenarien aufzeichnen: spielen, vereinheitlichen, als `histories/<szenario>.json` ablegen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dauerlauf.history import dump, normalise
+from dauerlauf.scenario import Pattern, Scenario, play
+from dauerlauf.timelapse import Timelapse
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Eine Aufzeichnung: die Datei, ihr neuer Inhalt und ob er vom abgelegten abweicht."""
+
+    scenario: Scenario
+    file: Path
+    text: str
+    changed: bool
+
+    def write(self) -> None:
+        """Legt den Inhalt ab."""
+        self.file.parent.mkdir(exist_ok=True)
+        self.file.write_text(self.text, encoding="utf-8")
+
+
+async def record(scenario: Scenario, timelapse: Timelapse) -> Recording:
+    """Spielt ein Szenario im Zeitraffer und vergleicht seine History mit der abgelegten.
+
+    Geschrieben wird erst mit `Recording.write`. Wirft `DauerlaufError` wie `play`.
+    """
+    run = await play(scenario, timelapse)
+    text = dump(normalise(run.history))
+    file = scenario.pattern.history_file(scenario.name)
+    return Recording(scenario, file, text, not file.is_file() or file.read_text(encoding="utf-8") != text)
+
+
+def orphans(patterns: Sequence[Pattern]) -> list[Path]:
+    """Abgelegte Histories, zu denen es kein Szenario mehr gibt."""
+    return [
+        file
+        for pattern in patterns
+        for file in sorted(pattern.histories.glob("*.json"))
+        if file.stem not in pattern.scenarios
+    ]

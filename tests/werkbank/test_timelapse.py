@@ -1,0 +1,150 @@
+"""Der Zeitraffer: er springt, er ist schnell, und ein hängender Workflow erklärt sich."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.worker import Worker
+
+from dauerlauf import timelapse as timelapse_module
+from dauerlauf.errors import DauerlaufError
+from dauerlauf.timelapse import Timelapse, WorkflowStuckError, require_timelapse, result
+from werkbank.zeitraffer_beispiele import (
+    BrokenWorkflow,
+    DayThenActivityWorkflow,
+    HoursWorkflow,
+    RetryingWorkflow,
+    SignalWorkflow,
+    always_fails,
+    answer,
+)
+
+DAY = timedelta(days=1)
+
+
+def worker(timelapse: Timelapse, queue: str, identity: str = "worker-1") -> Worker:
+    return Worker(
+        timelapse.client_for(identity),
+        task_queue=queue,
+        workflows=[BrokenWorkflow, DayThenActivityWorkflow, HoursWorkflow, RetryingWorkflow, SignalWorkflow],
+        activities=[always_fails, answer],
+    )
+
+
+async def test_ein_sprung_dauert_keine_halbe_sekunde(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with worker(timelapse, queue):
+        started = time.perf_counter()
+        handle = await timelapse.client.start_workflow(HoursWorkflow.run, 1, id=queue, task_queue=queue)
+        began = (await handle.describe()).start_time
+        await result(handle)
+        assert time.perf_counter() - started < 0.5
+        assert timedelta(hours=1) <= await timelapse.now(handle) - began < timedelta(hours=1, seconds=2)
+
+
+async def test_unskipped_wartet_bis_fast_forward(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with worker(timelapse, queue):
+        with timelapse.unskipped():
+            handle = await timelapse.client.start_workflow(DayThenActivityWorkflow.run, id=queue, task_queue=queue)
+        with pytest.raises(WorkflowStuckError, match="Er wartet auf ein Signal, ein Update oder einen Timer"):
+            await result(handle, 0.3)
+        assert await timelapse.fast_forward(handle, timedelta(hours=3))
+        assert not (await handle.describe()).close_time
+        await timelapse.fast_forward(handle)
+        assert await result(handle) == 42
+
+
+async def test_worker_name_steht_in_der_history(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with worker(timelapse, queue, "lager-1"):
+        handle = await timelapse.client.start_workflow(HoursWorkflow.run, 1, id=queue, task_queue=queue)
+        await result(handle)
+    started = [
+        event.workflow_task_started_event_attributes
+        async for event in handle.fetch_history_events()
+        if event.HasField("workflow_task_started_event_attributes")
+    ]
+    assert {attributes.identity for attributes in started} == {"lager-1"}
+
+
+async def test_fehler_im_workflow_code_wird_genannt(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with worker(timelapse, queue):
+        handle = await timelapse.client.start_workflow(BrokenWorkflow.run, id=queue, task_queue=queue)
+        with pytest.raises(WorkflowStuckError, match="anhält: Preis fehlt"):
+            await result(handle, 1)
+        await handle.terminate()
+
+
+async def test_scheiternde_activity_wird_genannt(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with worker(timelapse, queue):
+        with timelapse.unskipped():
+            handle = await timelapse.client.start_workflow(RetryingWorkflow.run, id=queue, task_queue=queue)
+        with pytest.raises(WorkflowStuckError, match="„always_fails“ scheitert, zuletzt im Versuch 1: Lager zu"):
+            await result(handle, 0.5)
+        await handle.terminate()
+
+
+async def test_fehlender_worker_wird_genannt(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    handle = await timelapse.client.start_workflow(HoursWorkflow.run, 1, id=queue, task_queue=queue)
+    with pytest.raises(WorkflowStuckError, match=f"Kein Worker nimmt den Workflow Task .*{queue}"):
+        await result(handle, 0.2)
+    await handle.terminate()
+
+
+async def test_gescheiterter_workflow_haengt_nicht(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with worker(timelapse, queue):
+        handle = await timelapse.client.start_workflow(SignalWorkflow.run, id=queue, task_queue=queue)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await result(handle)
+
+
+async def test_zu_alter_server(timelapse: Timelapse, monkeypatch: pytest.MonkeyPatch) -> None:
+    await require_timelapse(timelapse.client)
+    monkeypatch.setattr(timelapse_module, "MINIMAL_SERVER", (99, 0))
+    with pytest.raises(DauerlaufError, match=r"braucht Temporal Server .*gefunden wurde 1\.32"):
+        await require_timelapse(timelapse.client)
+
+
+@pytest.mark.bank
+async def test_messung_ein_sprung_kostet_unter_20_ms(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with worker(timelapse, queue):
+        started = time.perf_counter()
+        handle = await timelapse.client.start_workflow(HoursWorkflow.run, 60, id=queue, task_queue=queue)
+        await result(handle, 90)
+        cost = (time.perf_counter() - started) / 60 * 1000
+    print(f"\n60 Timer nacheinander: {cost:.1f} ms je Sprung")
+    assert cost < 20
+
+
+@pytest.mark.bank
+async def test_messung_200_tests_unter_12_s(timelapse: Timelapse) -> None:
+    started = time.perf_counter()
+    for _ in range(200):
+        queue = timelapse.task_queue()
+        async with worker(timelapse, queue):
+            handle = await timelapse.client.start_workflow(DayThenActivityWorkflow.run, id=queue, task_queue=queue)
+            assert await result(handle) == 42
+    duration = time.perf_counter() - started
+    print(f"\n200 Tests mit Timer, Activity und eigenem Worker: {duration:.1f} s")
+    assert duration < 12
+
+
+async def test_gleichzeitige_workflows_haben_eigene_uhren(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with worker(timelapse, queue):
+        handles = [
+            await timelapse.client.start_workflow(HoursWorkflow.run, hours, id=f"{queue}-{hours}", task_queue=queue)
+            for hours in (1, 5)
+        ]
+        await asyncio.gather(*(result(handle) for handle in handles))
+        one, five = [await timelapse.now(handle) for handle in handles]
+        assert timedelta(hours=3, minutes=59) < five - one < timedelta(hours=4, minutes=1)
