@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.ElementTree import Element
+from xml.etree.ElementTree import Element
 
 from markdown.treeprocessors import Treeprocessor
 

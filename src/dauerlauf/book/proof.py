@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element, SubElement
 
 from dauerlauf.book.listing import code_html
 from dauerlauf.book.page import PageContext

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from xml.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element, SubElement
 
 from dauerlauf.book.page import PageContext, slug
 from dauerlauf.errors import DauerlaufError
