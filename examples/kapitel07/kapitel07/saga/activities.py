@@ -95,7 +95,10 @@ class OrderActivities:
 
     def _post(self, url: str, request: StepRequest) -> Receipt:
         headers = {"Idempotency-Key": request.key}
-        response = self._http.post(url, json=asdict(request.order), headers=headers)
+        try:
+            response = self._http.post(url, json=asdict(request.order), headers=headers)
+        except httpx.TransportError as error:
+            raise ApplicationError(f"Keine Antwort: {error}", type="KeineAntwort") from None
         with no_is_final():
             if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
                 raise RejectedError(**response.json())

@@ -34,6 +34,15 @@ class Account:
         """Was unter dem Strich stehen blieb: Stück, Cent, Pakete oder Mails."""
         return sum(self.effects[service])
 
+    def describe(self) -> str:
+        """Der Stand aller Bücher in einer Zeile."""
+        parts = []
+        for service in SERVICES:
+            balance = self.balance(service)
+            money = service in ("zahlung", "rechnung")
+            parts.append(f"{service} {balance // 100},{balance % 100:02d} €" if money else f"{service} {balance}")
+        return f"{', '.join(parts)} – {self.verdict}"
+
     # --8<-- [start:findings]
     @property
     def findings(self) -> list[str]:

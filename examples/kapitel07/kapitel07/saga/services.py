@@ -4,11 +4,12 @@ Der Worker importiert diese Datei nicht: Eine Unterklasse von `BaseHTTPRequestHa
 geraten, und in der Wirklichkeit liefe hier ein fremdes Programm.
 """
 
+import argparse
 import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,14 +18,16 @@ from typing import Any
 from kapitel07.saga.ledger import Ledger, ParcelLedger, PaymentLedger, RejectedError, StockLedger
 from kapitel07.saga.models import Order, Receipt, StepRequest
 
+ARTICLE = "Leuchtturm"
+
 Answer = tuple[int, dict[str, Any]]
 
 
 class HttpService:
     """Ein Buch hinter HTTP: `POST /buchen`, `POST /stornieren`, der Schlüssel im Header `Idempotency-Key`."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Lauscht auf einem freien Port von 127.0.0.1, bis `close` gerufen wird."""
+    def __init__(self, ledger: Ledger, port: int = 0) -> None:
+        """Lauscht auf `port` von 127.0.0.1 (0: ein freier), bis `close` gerufen wird."""
         self.ledger = ledger
         self.outages: set[str] = set()
         """Pfade, die zurzeit mit 503 antworten."""
@@ -34,8 +37,10 @@ class HttpService:
         """Pfade, auf denen der Dienst erst arbeitet, wenn das Ereignis eintritt."""
         self.label_polls = 0
         """So oft antwortet der Dienst „noch nicht fertig“, bevor das Etikett gedruckt ist."""
+        self.answered: Counter[str] = Counter()
+        """Pfade und wie viele Aufrufe der Dienst dort schon bearbeitet hat."""
         self._polls: Counter[str] = Counter()
-        self._server = _Server(self)
+        self._server = _Server(self, port)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -47,6 +52,11 @@ class HttpService:
         self._server.server_close()
         self.ledger.close()
 
+    def collect(self, order_number: str) -> None:
+        """Der Fahrer holt das Paket dieses Auftrags ab, sobald es angemeldet ist."""
+        assert isinstance(self.ledger, ParcelLedger)
+        self.ledger.collect(order_number)
+
     def answer(self, path: str, key: str, order: Order) -> Answer | None:
         """Die Antwort auf einen Aufruf; `None` heißt: gewirkt, aber die Antwort geht verloren."""
         if path in self.outages:
@@ -56,7 +66,8 @@ class HttpService:
         try:
             answer = 200, self._work(path, StepRequest(key, order))
         except RejectedError as error:
-            return 422, {"kind": error.kind, "message": str(error)}
+            answer = 422, {"kind": error.kind, "message": str(error)}
+        self.answered[path] += 1
         if self.lost_answers[path]:
             self.lost_answers[path] -= 1
             return None
@@ -75,8 +86,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, service: HttpService) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, service: HttpService, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.service = service
 
 
@@ -107,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Nordlicht:
-    """Die fremden Welt eines Laufs: das Lager im Ordner, zwei Dienste hinter HTTP."""
+    """Die fremde Welt eines Laufs: Bücher im Ordner, zwei Dienste hinter HTTP."""
 
     folder: Path
     payment: HttpService
@@ -115,14 +126,34 @@ class Nordlicht:
 
 
 @contextmanager
-def nordlicht(folder: Path, *, stock: int = 100) -> Iterator[Nordlicht]:
-    """Startet beide Dienste mit Büchern in `folder` und füllt das Regal mit `stock` Leuchttürmen."""
+def nordlicht(folder: Path, *, stock: int = 100, ports: tuple[int, int] = (0, 0)) -> Iterator[Nordlicht]:
+    """Startet Zahlungs- und Versanddienst mit Büchern in `folder`, im Regal stehen `stock` Leuchttürme.
+
+    `ports` sind die Ports der beiden Dienste, 0 wählt einen freien. Wirft `OSError`, wenn ein Port belegt ist.
+    """
     warehouse = StockLedger(folder)
-    warehouse.deliver("Leuchtturm", stock)
+    warehouse.deliver(ARTICLE, stock)
     warehouse.close()
-    payment, carrier = HttpService(PaymentLedger(folder)), HttpService(ParcelLedger(folder))
+    payment = HttpService(PaymentLedger(folder), ports[0])
+    carrier = HttpService(ParcelLedger(folder), ports[1])
     try:
         yield Nordlicht(folder, payment, carrier)
     finally:
         payment.close()
         carrier.close()
+
+
+def main() -> None:
+    """Kommandozeile: lässt beide Dienste laufen, bis Strg-C; so braucht der Worker keine Szenarien."""
+    parser = argparse.ArgumentParser(description="Zahlungsdienst und Versanddienst von Nordlicht Versand.")
+    parser.add_argument("--ordner", type=Path, default=Path("nordlicht-daten"), help="Ordner der Bücher")
+    folder: Path = parser.parse_args().ordner
+    with nordlicht(folder, ports=(7701, 7702)) as world, suppress(KeyboardInterrupt):
+        print(f"export NORDLICHT_ORDNER={folder.resolve()}")
+        print(f"export NORDLICHT_ZAHLUNG={world.payment.url}")
+        print(f"export NORDLICHT_VERSAND={world.carrier.url}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
