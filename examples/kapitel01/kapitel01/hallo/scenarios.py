@@ -1,0 +1,48 @@
+"""Die Läufe des Musters `hallo`."""
+
+from pathlib import Path
+
+from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
+from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.timelapse import result
+
+from kapitel01.hallo.activities import Order
+from kapitel01.hallo.worker import create_worker
+from kapitel01.hallo.workflow import ConfirmOrder
+
+PATTERN = Pattern(
+    "hallo",
+    chapter=1,
+    title="Hallo",
+    problem="Eine Bestellung soll bestätigt werden, und zwar genau einmal: der kleinste ehrliche Workflow.",
+    workflows=[ConfirmOrder],
+    legend=Legend(services={"confirm_order": "Postausgang"}),
+)
+
+ORDER = Order("B-1001", "Jörg Weiß", 2490)
+
+
+def letters(outbox: Path) -> str:
+    """Sagt in einem Satz, was im Postausgang liegt."""
+    names = sorted(file.name for file in outbox.iterdir())
+    return f"Postausgang: {len(names)} Schreiben ({', '.join(names)})"
+
+
+@PATTERN.scenario("bestaetigung", "Die Bestätigung wird geschrieben, der Workflow ist fertig.")
+async def confirmation(stage: Stage) -> None:
+    """Der ungestörte Lauf."""
+    async with create_worker(stage.worker_client(), stage.folder, task_queue=stage.task_queue):
+        handle = await stage.start(ConfirmOrder.run, ORDER, id="bestaetigung-B-1001")
+        await result(handle)
+    stage.note(letters(stage.folder))
+
+
+@PATTERN.scenario("meldung-verloren", "Das Schreiben liegt da, aber die Meldung davon geht verloren.")
+async def lost_completion(stage: Stage) -> None:
+    """Die Activity läuft zweimal; der Dateiname hält die Wirkung bei einem Schreiben."""
+    lost = FaultPlan(activities=(ActivityFault("confirm_order", ActivityAction.LOSE_COMPLETION),))
+    client = stage.worker_client(plugins=[FaultInjector(lost)])
+    async with create_worker(client, stage.folder, task_queue=stage.task_queue):
+        handle = await stage.start(ConfirmOrder.run, ORDER, id="bestaetigung-B-1001")
+        await result(handle)
+    stage.note(letters(stage.folder))

@@ -1,0 +1,87 @@
+"""Notebooks ausführen: alle in einem Prozess, für die Tests und für das Buch.
+
+Gespeichert sind Notebooks ohne Ausgaben. `execute` führt sie aus, `render` legt sie als Markdown ab, das die
+Direktive `::: notebook` in die Seite einsetzt.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dauerlauf.check import project_root
+from dauerlauf.errors import DauerlaufError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+CACHE = Path(".cache/notebooks")
+CELL_TIMEOUT = 120
+PARALLEL = 2
+
+
+def stored(root: Path) -> list[Path]:
+    """Alle Notebooks des Projekts `root`, nach Namen geordnet."""
+    return sorted((root / "notebooks").glob("*.ipynb"))
+
+
+async def execute(files: Sequence[Path]) -> "list[NotebookNode]":
+    """Führt Notebooks von oben nach unten aus und gibt sie mit ihren Ausgaben zurück.
+
+    Jedes bekommt einen frischen Kernel und einen leeren Ordner, der danach gelöscht wird; zwei laufen gleichzeitig.
+    Wirft `DauerlaufError`, wenn eine Zelle scheitert oder länger als 120 s braucht oder die Werkzeuge fehlen.
+    """
+    try:
+        import nbclient
+        import nbformat
+        from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    except ImportError as error:
+        raise DauerlaufError(
+            "Die Werkzeuge der Notebooks fehlen; `uv run --group notebooks dauerlauf notebooks` holt sie."
+        ) from error
+
+    gate = asyncio.Semaphore(PARALLEL)
+
+    async def one(file: Path) -> "NotebookNode":
+        notebook = nbformat.read(file, as_version=4)
+        async with gate:
+            with tempfile.TemporaryDirectory(prefix="dauerlauf-", ignore_cleanup_errors=True) as folder:
+                client = nbclient.NotebookClient(
+                    notebook, timeout=CELL_TIMEOUT, resources={"metadata": {"path": folder}}
+                )
+                try:
+                    await client.async_execute()
+                except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+                    reason = str(error).strip().splitlines()[-1]
+                    raise DauerlaufError(f"Das Notebook „{file.stem}“ bricht ab: {reason}") from error
+        return notebook
+
+    return list(await asyncio.gather(*map(one, files)))
+
+
+def render(names: Sequence[str] = ()) -> list[Path]:
+    """Führt die genannten Notebooks (sonst alle) aus und legt sie als Markdown unter `.cache/notebooks/` ab.
+
+    Gibt die geschriebenen Dateien zurück. Wirft `DauerlaufError` bei unbekanntem Namen und wie `execute`.
+    """
+    root = project_root(Path.cwd())
+    known = {file.stem: file for file in stored(root)}
+    for name in names:
+        if name not in known:
+            raise DauerlaufError(f"Das Notebook „{name}“ gibt es nicht; es gibt: {', '.join(known) or 'keines'}.")
+    chosen = list(names) or list(known)
+    notebooks = asyncio.run(execute([known[name] for name in chosen]))
+    # Erst hier: Ohne die Gruppe `notebooks` meldet `execute` schon verständlich, was fehlt.
+    from nbconvert import MarkdownExporter
+
+    exporter = MarkdownExporter()
+    folder = root / CACHE
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, notebook in zip(chosen, notebooks, strict=True):
+        text, _ = exporter.from_notebook_node(notebook)
+        file = folder / f"{name}.md"
+        file.write_text(text, encoding="utf-8")
+        written.append(file)
+    return written
