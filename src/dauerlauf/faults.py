@@ -309,7 +309,7 @@ class FaultPlan:
         return cls(tuple(dict.fromkeys(faults.values())), tuple(workflow), starts=starts, seed=seed)
 
     async def start(
-        self, client: Client, workflow: Any, arg: Any, *, id: str, **options: Any
+        self, client: Client, workflow: Any, *args: Any, id: str, **options: Any
     ) -> WorkflowHandle[Any, Any]:
         """Startet den Workflow `starts`-mal gleichzeitig unter derselben Id und gibt ihn zurück.
 
@@ -317,7 +317,7 @@ class FaultPlan:
         an `Client.start_workflow`.
         """
         outcomes = await asyncio.gather(
-            *(client.start_workflow(workflow, arg, id=id, **options) for _ in range(self.starts)),
+            *(client.start_workflow(workflow, args=args, id=id, **options) for _ in range(self.starts)),
             return_exceptions=True,
         )
         accepted = [outcome for outcome in outcomes if isinstance(outcome, WorkflowHandle)]
