@@ -44,7 +44,7 @@ async def execute(files: Sequence[Path]) -> "list[NotebookNode]":
     gate = asyncio.Semaphore(PARALLEL)
 
     async def one(file: Path) -> "NotebookNode":
-        notebook = nbformat.read(file, as_version=4)
+        notebook: NotebookNode = nbformat.read(file, as_version=4)  # type: ignore[no-untyped-call]
         async with gate:
             with tempfile.TemporaryDirectory(prefix="dauerlauf-", ignore_cleanup_errors=True) as folder:
                 client = nbclient.NotebookClient(
@@ -75,7 +75,7 @@ def render(names: Sequence[str] = ()) -> list[Path]:
     # Erst hier: Ohne die Gruppe `notebooks` meldet `execute` schon verständlich, was fehlt.
     from nbconvert import MarkdownExporter
 
-    exporter = MarkdownExporter()
+    exporter = MarkdownExporter()  # type: ignore[no-untyped-call]
     folder = root / CACHE
     folder.mkdir(parents=True, exist_ok=True)
     written = []

@@ -5,7 +5,6 @@ from pathlib import Path
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
 from dauerlauf.scenario import Legend, Pattern, Stage
 from dauerlauf.timelapse import result
-
 from kapitel01.hallo.activities import Order
 from kapitel01.hallo.worker import create_worker
 from kapitel01.hallo.workflow import ConfirmOrder
@@ -19,8 +18,6 @@ PATTERN = Pattern(
     legend=Legend(services={"confirm_order": "Postausgang"}),
 )
 
-ORDER = Order("B-1001", "Jörg Weiß", 2490)
-
 
 def letters(outbox: Path) -> str:
     """Sagt in einem Satz, was im Postausgang liegt."""
@@ -32,7 +29,8 @@ def letters(outbox: Path) -> str:
 async def confirmation(stage: Stage) -> None:
     """Der ungestörte Lauf."""
     async with create_worker(stage.worker_client(), stage.folder, task_queue=stage.task_queue):
-        handle = await stage.start(ConfirmOrder.run, ORDER, id="bestaetigung-B-1001")
+        order = Order("B-1001", "Jörg Weiß", 2490)
+        handle = await stage.start(ConfirmOrder.run, order, id="bestaetigung-B-1001")
         await result(handle)
     stage.note(letters(stage.folder))
 
@@ -43,6 +41,7 @@ async def lost_completion(stage: Stage) -> None:
     lost = FaultPlan(activities=(ActivityFault("confirm_order", ActivityAction.LOSE_COMPLETION),))
     client = stage.worker_client(plugins=[FaultInjector(lost)])
     async with create_worker(client, stage.folder, task_queue=stage.task_queue):
-        handle = await stage.start(ConfirmOrder.run, ORDER, id="bestaetigung-B-1001")
+        order = Order("B-1002", "Änne Groß", 1205)
+        handle = await stage.start(ConfirmOrder.run, order, id="bestaetigung-B-1002")
         await result(handle)
     stage.note(letters(stage.folder))
