@@ -113,7 +113,8 @@ class Saga:
         else:
             for compensation in newest_first:
                 await self._settle(compensation)
-        self._set_status(SagaStatus.REMAINDER if self.skipped else SagaStatus.ROLLED_BACK)
+        skipped = any(compensation.state is State.SKIPPED for compensation in newest_first)
+        self._set_status(SagaStatus.REMAINDER if skipped else SagaStatus.ROLLED_BACK)
 
     # --8<-- [end:compensate]
 
@@ -165,12 +166,6 @@ class Saga:
         return _view(compensation)
 
     # --8<-- [end:operator]
-
-    @property
-    def skipped(self) -> list[Skip]:
-        """Die Eingriffe, die etwas stehen ließen."""
-        decisions = (c.decision for c in self._registered if c.state is State.SKIPPED)
-        return [decision for decision in decisions if isinstance(decision, Skip)]
 
     def view(self) -> SagaView:
         """Der Stand für eine Query."""

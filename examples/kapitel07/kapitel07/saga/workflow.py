@@ -131,11 +131,8 @@ class OrderWorkflow:
 
     # --8<-- [start:roll-back]
     async def _roll_back(self) -> None:
-        """Kompensiert, hält Ausgelassenes als Klärfall fest und wartet auf laufende Updates."""
+        """Kompensiert und wartet auf Eingriffe, die noch laufen."""
         await self._saga.compensate()
-        for skip in self._saga.skipped:
-            case = OpenCase(self._key(f"klaerfall-{skip.step}"), self._order.number, skip)
-            await workflow.execute_activity_method(OrderActivities.open_case, case, **self._unlimited())
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     # --8<-- [end:roll-back]
@@ -169,8 +166,11 @@ class OrderWorkflow:
 
     @workflow.update
     async def skip_compensation(self, decision: Skip) -> CompensationView:
-        """Eingriff: auslassen, mit Namen und Begründung. Der Rest wird als Klärfall verbucht."""
-        return await self._saga.decide(decision)
+        """Eingriff: auslassen, mit Namen und Begründung. Antwortet, wenn der Klärfall verbucht ist."""
+        outcome = await self._saga.decide(decision)
+        case = OpenCase(self._key(f"klaerfall-{decision.step}"), self._order.number, decision)
+        await workflow.execute_activity_method(OrderActivities.open_case, case, **self._unlimited())
+        return outcome
 
     @skip_compensation.validator
     def _check_skip(self, decision: Skip) -> None:
