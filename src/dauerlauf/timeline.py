@@ -229,7 +229,7 @@ def _row(step: Step, close: Step | None, part: str, legend: Captions, started: M
     start = started.get(step.number)
     attempts = max((close and close.attempt) or 1, (start and start.attempt) or 1)
     compensation = step.kind is StepKind.ACTIVITY_SCHEDULED and step.name in legend.compensations
-    failed = close is not None and close.kind in _BAD | {StepKind.ACTIVITY_CANCELED} or bool(close and close.failure)
+    failed = (close is not None and close.kind in _BAD | {StepKind.ACTIVITY_CANCELED}) or bool(close and close.failure)
     look = _LOOKS.get(step.kind, Look.PLAIN)
     if compensation:
         look = Look.COMPENSATION
@@ -272,33 +272,36 @@ def _wording(step: Step, close: Step | None, part: str) -> tuple[str, str]:
         title = close.title if close is not None else step.title
         return title, " ".join(filter(None, (step.detail if part == "whole" else "", arrow)))
     name = step.name if step.kind is StepKind.ACTIVITY_SCHEDULED else step.title.removesuffix(" beauftragt")
-    if part == "begin":
-        running = "" if close is not None else "läuft noch"
-        return f"{name} beginnt", running
-    if close is not None and part == "end":
-        return close.title, arrow
-    return (name if close is None or not close.failure else close.title), arrow
+    if part == "begin" or close is None:
+        return name, "beginnt" if close is not None else "läuft noch"
+    ending = close.title.removeprefix(name).strip()
+    if part == "whole" and close.kind not in _BAD and not close.failure:
+        ending = "" if arrow else ending
+    return name, f"{ending}: {result}" if result and close.failure else f"{ending} {arrow}".strip()
 
 
 def _single(step: Step, legend: Captions) -> Row:
-    lane = _LANES.get(step.actor, "workflow")
-    if step.kind is StepKind.LOCAL_ACTIVITY:
-        lane = "activity"
+    local = step.kind is StepKind.LOCAL_ACTIVITY
+    lane = "activity" if local else _LANES.get(step.actor, "workflow")
     attempts = step.attempt or 1
     look = _LOOKS.get(step.kind, Look.PLAIN)
-    if step.kind is StepKind.LOCAL_ACTIVITY and step.name in legend.compensations:
+    if local and step.name in legend.compensations:
         look = Look.COMPENSATION
+    title, detail = step.title, step.detail
+    if local and step.name:
+        arrow = "gescheitert: " if step.failure else "→ " if detail else "erledigt"
+        title, detail = step.name, f"Local Activity, {arrow}{detail}"
     return Row(
         look=look,
         time=step.time,
         end=step.time,
         lane=lane,
-        title=step.title,
-        detail=step.detail,
+        title=title,
+        detail=detail,
         operation=step.number,
         failed=step.kind in _BAD or bool(step.failure and lane == "activity"),
-        attempts=attempts if step.kind is StepKind.LOCAL_ACTIVITY else 1,
-        service=legend.services.get(step.name, "") if step.kind is StepKind.LOCAL_ACTIVITY else "",
+        attempts=attempts if local else 1,
+        service=legend.services.get(step.name, "") if local else "",
         source=step.source,
         actor=step.actor,
     )
@@ -455,8 +458,8 @@ class _Layout:
     small: float = 11.5
 
 
-_NARROW = _Layout(width=360, clock=46, first=62, spacing=25, slots=3, slanted=True)
-_WIDE = _Layout(width=760, clock=78, first=112, spacing=84, slots=5, slanted=False, size=14.0, small=12.5)
+_NARROW = _Layout(width=360, clock=46, first=60, spacing=24, slots=3, slanted=True)
+_WIDE = _Layout(width=760, clock=78, first=108, spacing=66, slots=5, slanted=False, size=14.0, small=12.5)
 _LANE_NAMES = {
     "client": "Client",
     "workflow": "Workflow",
@@ -464,33 +467,38 @@ _LANE_NAMES = {
     "other": "Andere",
     "service": "Systeme",
 }
-_SLOT = 13
+_SLOT = 14
 _LINE = 1.32
 
-_STYLE = """
-.dl-bild{--dl-fg:#1b2733;--dl-muted:#53606c;--dl-rail:#c3ccd4;--dl-wf:#1f5f8b;--dl-ok:#1d6b4f;--dl-comp:#7a3e9d;
---dl-bad:#b3261e;--dl-wait:#8a5a00;--dl-paper:#fff;color:var(--dl-fg);font-family:inherit;max-width:100%;height:auto;display:block}
-@media (prefers-color-scheme:dark){.dl-bild{--dl-fg:#e4e9ee;--dl-muted:#a9b4bf;--dl-rail:#4a5662;--dl-wf:#7fbdea;--dl-ok:#6fcfa5;
---dl-comp:#cf9bec;--dl-bad:#ff9a90;--dl-wait:#e8b95b;--dl-paper:#1a1f26}}
-[data-md-color-scheme="default"] .dl-bild,[data-jp-theme-light="true"] .dl-bild{--dl-fg:#1b2733;--dl-muted:#53606c;--dl-rail:#c3ccd4;
---dl-wf:#1f5f8b;--dl-ok:#1d6b4f;--dl-comp:#7a3e9d;--dl-bad:#b3261e;--dl-wait:#8a5a00;--dl-paper:#fff}
-[data-md-color-scheme="slate"] .dl-bild,[data-jp-theme-light="false"] .dl-bild{--dl-fg:#e4e9ee;--dl-muted:#a9b4bf;--dl-rail:#4a5662;
---dl-wf:#7fbdea;--dl-ok:#6fcfa5;--dl-comp:#cf9bec;--dl-bad:#ff9a90;--dl-wait:#e8b95b;--dl-paper:#1a1f26}
-.dl-bild text{fill:var(--dl-fg);stroke:none}
-.dl-bild .dl-m{fill:var(--dl-muted)}
-.dl-bild .dl-b{font-weight:600}
-.dl-bild .dl-rail{stroke:var(--dl-rail);stroke-width:1.5;fill:none}
-.dl-bild .dl-life{stroke:var(--dl-wf);stroke-width:3;fill:none}
-.dl-bild .dl-hole{stroke-dasharray:1 5;stroke-linecap:round}
-.dl-bild .dl-arm{stroke:currentColor;stroke-width:1.5;fill:none}
-.dl-bild .dl-bar{fill:currentColor;stroke:currentColor;stroke-width:1.5}
-.dl-bild .dl-open{fill:var(--dl-paper)}
-.dl-bild .dl-icon{stroke:currentColor;stroke-width:1.7;fill:none;stroke-linecap:round;stroke-linejoin:round}
-.dl-bild .dl-on{stroke:var(--dl-paper)}
-.dl-bild .dl-wf{color:var(--dl-wf)}.dl-bild .dl-ok{color:var(--dl-ok)}.dl-bild .dl-comp{color:var(--dl-comp)}
-.dl-bild .dl-bad{color:var(--dl-bad)}.dl-bild .dl-wait{color:var(--dl-wait)}.dl-bild .dl-fg{color:var(--dl-fg)}
-.dl-bild text.dl-wf,.dl-bild text.dl-ok,.dl-bild text.dl-comp,.dl-bild text.dl-bad,.dl-bild text.dl-wait{fill:currentColor}
-.dl-bild .dl-code{font-family:var(--md-code-font,ui-monospace),ui-monospace,monospace}
+_LIGHT = (
+    "--dl-fg:#1b2733;--dl-muted:#53606c;--dl-rail:#c3ccd4;--dl-wf:#1f5f8b;--dl-ok:#1d6b4f;"
+    "--dl-comp:#7a3e9d;--dl-bad:#b3261e;--dl-wait:#8a5a00;--dl-paper:#fff"
+)
+_DARK = (
+    "--dl-fg:#e4e9ee;--dl-muted:#a9b4bf;--dl-rail:#4a5662;--dl-wf:#7fbdea;--dl-ok:#6fcfa5;"
+    "--dl-comp:#cf9bec;--dl-bad:#ff9a90;--dl-wait:#e8b95b;--dl-paper:#1a1f26"
+)
+_STYLE = f"""
+.dl-bild{{{_LIGHT};color:var(--dl-fg);font-family:inherit;max-width:100%;height:auto;display:block}}
+@media (prefers-color-scheme:dark){{.dl-bild{{{_DARK}}}}}
+[data-md-color-scheme="default"] .dl-bild,[data-jp-theme-light="true"] .dl-bild{{{_LIGHT}}}
+[data-md-color-scheme="slate"] .dl-bild,[data-jp-theme-light="false"] .dl-bild{{{_DARK}}}
+.dl-bild text{{fill:var(--dl-fg);stroke:none}}
+.dl-bild .dl-m{{fill:var(--dl-muted)}}
+.dl-bild .dl-b{{font-weight:600}}
+.dl-bild .dl-rail{{stroke:var(--dl-rail);stroke-width:1.5;fill:none}}
+.dl-bild .dl-life{{stroke:var(--dl-wf);stroke-width:3;fill:none}}
+.dl-bild .dl-hole{{stroke-dasharray:1 5;stroke-linecap:round}}
+.dl-bild .dl-arm{{stroke:currentColor;stroke-width:1.5;fill:none}}
+.dl-bild .dl-dash{{stroke-dasharray:4 3}}
+.dl-bild .dl-bar{{fill:currentColor;stroke:currentColor;stroke-width:1.5}}
+.dl-bild .dl-open{{fill:var(--dl-paper)}}
+.dl-bild .dl-icon{{stroke:currentColor;stroke-width:1.7;fill:none;stroke-linecap:round;stroke-linejoin:round}}
+.dl-bild .dl-on{{stroke:var(--dl-paper)}}
+.dl-bild .dl-wf{{color:var(--dl-wf)}}.dl-bild .dl-ok{{color:var(--dl-ok)}}.dl-bild .dl-comp{{color:var(--dl-comp)}}
+.dl-bild .dl-bad{{color:var(--dl-bad)}}.dl-bild .dl-wait{{color:var(--dl-wait)}}.dl-bild .dl-fg{{color:var(--dl-fg)}}
+.dl-bild text:is(.dl-wf,.dl-ok,.dl-comp,.dl-bad,.dl-wait){{fill:currentColor}}
+.dl-bild .dl-code{{font-family:var(--md-code-font,ui-monospace),ui-monospace,monospace}}
 """
 
 _ICONS = {
@@ -568,11 +576,12 @@ class _Painter:
         lanes += [lane for lane in ("activity", "other") if lane in used]
         lanes += ["service"] if any(row.service for row in found) else []
         self._x: dict[str, float] = {}
+        spacing = layout.spacing if len(lanes) < 5 or not layout.slanted else layout.spacing - 3
         x = float(layout.first)
         for lane in lanes:
             self._x[lane] = x
-            x += layout.spacing + (_SLOT * (slot_count - 1) if lane == "activity" else 0)
-        self._text_x = x - layout.spacing + (82 if "service" in self._x and not layout.slanted else 18)
+            x += spacing + (_SLOT * (slot_count - 1) if lane == "activity" else 0)
+        self._text_x = x - spacing + (84 if "service" in self._x and not layout.slanted else 18)
         self._text_width = layout.width - self._text_x - 4
         self._arms: list[str] = []
         self._nodes: list[str] = []
@@ -594,7 +603,7 @@ class _Painter:
             bottom = self._words(row, y)
             if row.lane == "gap" or self._is_wait(row):
                 self._band(row, y - 4, bottom + 4)
-                bottom += 6
+                bottom += 8
             y = max(bottom + 9, y + 28)
         self._paint_marks()
         height = round(y + 4)
@@ -606,7 +615,8 @@ class _Painter:
             f'<desc id="{self._id}-d">{_escape(self._description)}</desc>'
             f"<style>{_STYLE}</style>"
             f'<defs><pattern id="{self._id}-h" width="5" height="5" patternUnits="userSpaceOnUse" '
-            f'patternTransform="rotate(45)"><path d="M0 0V5" stroke="var(--dl-comp)" stroke-width="4"/></pattern></defs>'
+            f'patternTransform="rotate(45)"><path d="M0 0V5" stroke="var(--dl-comp)" stroke-width="4"/>'
+            f"</pattern></defs>"
             f"{self._lanes(y)}{''.join(self._arms)}{''.join(self._nodes)}"
             f'<g font-size="{self._layout.size:g}">{"".join(self._texts)}</g></svg>'
         )
@@ -630,10 +640,10 @@ class _Painter:
                 f'font-size="{small:g}">{_escape(row.look.value)}</text></g>'
             )
             line += size * _LINE
-        heavy = row.look in _ENDINGS or row.look is Look.START or row.lane == "gap" or self._is_wait(row)
+        heavy = row.look in _ENDINGS or row.look is Look.START or row.lane in ("gap", "activity") or self._is_wait(row)
         colour = f" dl-{tone}" if tone and (row.look in _ENDINGS or row.failed) else ""
-        for text in _wrap(row.title, self._text_width, size * 1.06, 3):
-            weight = "dl-b" if heavy or row.lane == "activity" else ""
+        for text in _wrap(row.title, self._text_width, size * (1.1 if heavy else 1), 3):
+            weight = "dl-b" if heavy else ""
             self._texts.append(self._text(text, self._text_x, line, f"{weight}{colour}"))
             line += size * _LINE
         if row.attempts > 1:
@@ -666,10 +676,11 @@ class _Painter:
             tone, icon = ("ok", "check") if good else ("bad", "cross")
             digits = 7 * len(str(number))
             self._texts.append(
-                f'<g class="dl-{tone}"><rect x="{x + 0.5:g}" y="{line - 11.5:g}" width="{digits + 20}" height="15" rx="4" '
-                f'fill="none" stroke="currentColor"{"" if good else _DASHED}/>'
+                f'<g class="dl-{tone}"><rect x="{x + 0.5:g}" y="{line - 11.5:g}" width="{digits + 20}" height="15" '
+                f'rx="4" fill="none" stroke="currentColor"{"" if good else _DASHED}/>'
                 + self._text(str(number), x + 5, line, f"dl-{tone}", self._layout.small)
-                + f'<path class="dl-icon" d="{_ICONS[icon]}" transform="translate({x + digits + 12:g} {line - 4:g}) scale(.8)"/></g>'
+                + f'<path class="dl-icon" d="{_ICONS[icon]}" '
+                f'transform="translate({x + digits + 12:g} {line - 4:g}) scale(.8)"/></g>'
             )
             x += digits + 26
         return line + self._layout.size * _LINE + 2
@@ -789,7 +800,8 @@ class _Painter:
         elif last.attempts > 1 or running:
             fill = ' style="fill:var(--dl-paper);stroke-dasharray:3 2.5"'
         self._nodes.append(
-            f'<rect class="dl-bar dl-{tone}" x="{x - 6:g}" y="{top:g}" width="12" height="{bottom - top:g}" rx="3"{fill}/>'
+            f'<rect class="dl-bar dl-{tone}" x="{x - 6:g}" y="{top:g}" width="12" '
+            f'height="{bottom - top:g}" rx="3"{fill}/>'
         )
         if running:
             return
@@ -874,7 +886,7 @@ _BROAD_CHARS = set("mwMWÄÖÜ@%→←×")
 def _width(text: str, size: float) -> float:
     """Geschätzte Breite; eher zu groß, weil die Schrift von der Seite kommt."""
     units = sum(
-        0.34 if char in _NARROW_CHARS else 0.88 if char in _BROAD_CHARS or char > "⿿" else 0.57 for char in text
+        0.37 if char in _NARROW_CHARS else 0.95 if char in _BROAD_CHARS or char > "⿿" else 0.61 for char in text
     )
     return units * size
 
@@ -997,8 +1009,8 @@ def html(steps: Sequence[Step], legend: Captions | None = None, *, title: str) -
         f'<div class="dl-breit">{svg(steps, legend, title=title, wide=True)}</div>'
         f"<figcaption>{caption}</figcaption>"
         f'<details><summary>Als Tabelle lesen</summary><div class="dl-tabelle" role="region" tabindex="0" '
-        f'aria-label="Tabelle: {caption}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>'
-        f"</figure>"
+        f'aria-label="Tabelle: {caption}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f"</div></details></figure>"
     )
 
 

@@ -1,0 +1,31 @@
+"""Event History lesen, schreiben, vereinheitlichen und in lesbare Schritte übersetzen.
+
+Eingang ist überall :class:`temporalio.client.WorkflowHistory` oder eine Datei in der Form, die
+``temporal workflow show -o json`` ausgibt. Was die einzelnen Events bedeuten, steht in der Referenz:
+https://docs.temporal.io/references/events
+"""
+
+from dauerlauf.history._files import dump, load
+from dauerlauf.history._normalise import BASE_TIME, normalise, package_path
+from dauerlauf.history._sources import source_lines
+from dauerlauf.history._steps import SourceLine, Step, StepKind, event_name, steps
+from dauerlauf.history._text import arguments, duration_text, failure_text, readable, size_text
+
+__all__ = [
+    "BASE_TIME",
+    "SourceLine",
+    "Step",
+    "StepKind",
+    "arguments",
+    "dump",
+    "duration_text",
+    "event_name",
+    "failure_text",
+    "load",
+    "normalise",
+    "package_path",
+    "readable",
+    "size_text",
+    "source_lines",
+    "steps",
+]

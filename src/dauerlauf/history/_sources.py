@@ -1,0 +1,238 @@
+"""Zu jedem Event die Zeile im Workflow-Code finden, die es ausgelöst hat."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import linecache
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any, cast
+
+import temporalio.converter
+from temporalio import workflow
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
+
+from dauerlauf.errors import DauerlaufError
+from dauerlauf.history._normalise import package_path
+from dauerlauf.history._steps import CLOSING, SourceLine
+from dauerlauf.history._text import marker_data, one_line
+
+
+async def source_lines(
+    history: WorkflowHistory,
+    workflows: Sequence[type],
+    *,
+    data_converter: temporalio.converter.DataConverter = temporalio.converter.DataConverter.default,
+) -> dict[int, SourceLine]:
+    """Findet zu jedem Event die Zeile im Workflow-Code, die es ausgelöst hat.
+
+    Die Zeilen sind gemessen: Der Replayer spielt die Historie ohne Sandbox ab, und bei jedem Befehl, den der
+    Workflow gibt, merken wir uns die aufrufende Zeile im Paket der Workflow-Klassen. Ein Server ist nicht nötig.
+    Start, Signale und Updates verweisen auf die Methode, die sie entgegennimmt, das Ende auf die letzte
+    ausgeführte Zeile der Methode mit ``@workflow.run``. Was der Server allein tut, hat keine Quelle.
+
+    Args:
+        history: Eine Historie, die zum heutigen Code passt, vereinheitlicht oder nicht.
+        workflows: Die Workflow-Klassen, deren Code lief.
+        data_converter: Der Konverter, mit dem der Lauf aufgezeichnet wurde.
+
+    Returns:
+        Event-ID → Quellzeile.
+
+    Raises:
+        DauerlaufError: Die Historie passt nicht zum Code.
+    """
+    recorder = _SourceRecorder(workflows)
+    replayer = Replayer(
+        workflows=workflows,
+        workflow_runner=recorder,
+        unsandboxed_workflow_runner=recorder,
+        data_converter=data_converter,
+    )
+    try:
+        result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
+    except (RuntimeError, ValueError) as error:
+        raise DauerlaufError(f"Die Historie lässt sich nicht abspielen: {one_line(str(error))}") from error
+    if result.replay_failure is not None:
+        reason = one_line(str(result.replay_failure))
+        raise DauerlaufError(f"Die Historie passt nicht zum Code, zeichnen Sie sie neu auf ({reason}).")
+    return _matched(history.events, recorder)
+
+
+_Place = tuple[str, int, str]
+"""Dateiname, Zeile, Funktion."""
+
+
+class _SourceRecorder(UnsandboxedWorkflowRunner):
+    """Führt Workflows ohne Sandbox aus und merkt sich zu jedem Befehl die Zeile, von der er kommt."""
+
+    def __init__(self, workflows: Sequence[type]) -> None:
+        self.places: dict[tuple[str, str], list[_Place | None]] = {}
+        self.last_run: _Place | None = None
+        self.definitions: dict[str, workflow._Definition] = {}
+        self._roots: set[str] = set()
+        for cls in workflows:
+            definition = workflow._Definition.must_from_class(cls)
+            if definition.name:
+                self.definitions[definition.name] = definition
+            file = inspect.getsourcefile(inspect.unwrap(definition.run_fn)) or ""
+            relative = package_path(file)
+            # Ohne Paket (eine einzelne Datei, eine Notebook-Zelle) zählt nur diese Datei.
+            self._roots.add(file if "/" not in relative else file[: -len(relative)] + relative.split("/")[0] + "/")
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        instance: Any = super().create_instance(det)
+        activate, add_command = instance.activate, instance._add_command
+        pending: list[tuple[Any, _Place | None]] = []
+        run_code = inspect.unwrap(det.defn.run_fn).__code__
+
+        def remember_run(frame: FrameType, event: str, argument: object) -> None:
+            if event == "return" and frame.f_code is run_code:
+                self.last_run = (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+
+        def recording_add_command() -> Any:
+            command = add_command()
+            pending.append((command, self._caller(instance)))
+            return command
+
+        def recording_activate(activation: Any) -> Any:
+            # Was ein Befehl ist, steht erst nach der Aktivierung in ihm; deshalb zwei Schritte. Die Herkunft
+            # von Koroutinen braucht, wer etwa `asyncio.gather(workflow.execute_activity(...))` schreibt.
+            depth, profile = sys.get_coroutine_origin_tracking_depth(), sys.getprofile()
+            sys.set_coroutine_origin_tracking_depth(16)
+            sys.setprofile(remember_run)
+            try:
+                return activate(activation)
+            finally:
+                sys.setprofile(profile)
+                sys.set_coroutine_origin_tracking_depth(depth)
+                for command, place in pending:
+                    if key := _command_key(command):
+                        self.places.setdefault(key, []).append(place)
+                pending.clear()
+
+        instance._add_command, instance.activate = recording_add_command, recording_activate
+        return cast(WorkflowInstance, instance)
+
+    def _caller(self, loop: Any) -> _Place | None:
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            if self._own(frame.f_code.co_filename):
+                return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname
+            frame = frame.f_back
+        task = asyncio.current_task(loop)
+        origin = getattr(task.get_coro(), "cr_origin", None) if task is not None else None
+        return next((place for place in origin or () if self._own(place[0])), None)
+
+    def _own(self, filename: str) -> bool:
+        return any(filename == root or (root.endswith("/") and filename.startswith(root)) for root in self._roots)
+
+
+def _command_key(command: Any) -> tuple[str, str] | None:
+    """Woran sich ein Befehl im Event wiedererkennen lässt: Art und Kennung."""
+    kind = command.WhichOneof("variant") or ""
+    value: Any = getattr(command, kind, None)
+    if kind == "schedule_activity":
+        return "activity", value.activity_id or str(value.seq)
+    if kind in ("schedule_local_activity", "start_timer", "cancel_timer", "request_cancel_activity"):
+        return kind, str(value.seq)
+    if kind == "start_child_workflow_execution":
+        return "child", value.workflow_id
+    if kind == "set_patch_marker":
+        return "patch", value.patch_id
+    if kind == "update_response":
+        return None
+    return kind, ""
+
+
+_COMMAND_OF = {
+    "request_cancel_external_workflow_execution_initiated": "request_cancel_external_workflow_execution",
+    "signal_external_workflow_execution_initiated": "signal_external_workflow_execution",
+    "upsert_workflow_search_attributes": "upsert_workflow_search_attributes",
+    "workflow_properties_modified": "modify_workflow_properties",
+    "nexus_operation_scheduled": "schedule_nexus_operation",
+    "nexus_operation_cancel_requested": "request_cancel_nexus_operation",
+}
+
+
+def _event_key(event: HistoryEvent, by_id: Mapping[int, HistoryEvent]) -> tuple[str, str] | None:
+    kind: str = event.WhichOneof("attributes") or ""
+    attributes: Any = getattr(event, kind, None)
+    kind = kind.removesuffix("_event_attributes")
+    match kind:
+        case "activity_task_scheduled":
+            return "activity", attributes.activity_id
+        case "activity_task_cancel_requested":
+            opener = by_id.get(attributes.scheduled_event_id)
+            return (
+                ("request_cancel_activity", opener.activity_task_scheduled_event_attributes.activity_id)
+                if opener
+                else None
+            )
+        case "timer_started":
+            return "start_timer", attributes.timer_id
+        case "timer_canceled":
+            return "cancel_timer", attributes.timer_id
+        case "start_child_workflow_execution_initiated":
+            return "child", attributes.workflow_id
+        case "marker_recorded":
+            data = marker_data(attributes)
+            if attributes.marker_name == "core_local_activity":
+                return "schedule_local_activity", str(data.get("seq", ""))
+            return ("patch", str(data.get("id", ""))) if attributes.marker_name == "core_patch" else None
+        case "upsert_workflow_search_attributes":
+            # Diesen Eintrag fügt das SDK jedem Patch hinzu; der Workflow hat ihn nicht verlangt.
+            if list(attributes.search_attributes.indexed_fields) == ["TemporalChangeVersion"]:
+                return None
+    return (_COMMAND_OF[kind], "") if kind in _COMMAND_OF else None
+
+
+def _matched(events: Sequence[HistoryEvent], recorder: _SourceRecorder) -> dict[int, SourceLine]:
+    by_id = {event.event_id: event for event in events}
+    places = {key: list(reversed(found)) for key, found in recorder.places.items()}
+    started = events[0].workflow_execution_started_event_attributes if events else None
+    definition = recorder.definitions.get(started.workflow_type.name) if started is not None else None
+    result: dict[int, SourceLine] = {}
+    for event in events:
+        kind = event.WhichOneof("attributes") or ""
+        place: _Place | None = None
+        if kind == "workflow_execution_started_event_attributes" and definition is not None:
+            place = _definition_place(definition.run_fn)
+        elif kind in CLOSING and hasattr(getattr(event, kind), "workflow_task_completed_event_id"):
+            place = recorder.last_run
+        elif kind == "workflow_execution_signaled_event_attributes" and definition is not None:
+            signal = definition.signals.get(event.workflow_execution_signaled_event_attributes.signal_name)
+            place = _definition_place(signal.fn) if signal is not None else None
+        elif kind == "workflow_execution_update_accepted_event_attributes" and definition is not None:
+            accepted = event.workflow_execution_update_accepted_event_attributes.accepted_request
+            update = definition.updates.get(accepted.input.name)
+            place = _definition_place(update.fn) if update is not None else None
+        elif key := _event_key(event, by_id):
+            waiting = places.get(key)
+            place = waiting.pop() if waiting else None
+        if place is not None:
+            result[event.event_id] = _source_line(place)
+    return result
+
+
+def _definition_place(function: Callable[..., Any]) -> _Place | None:
+    """Die Zeile mit ``def``, nicht die des ersten Dekorators."""
+    function = inspect.unwrap(function)
+    code = function.__code__
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        return code.co_filename, code.co_firstlineno, code.co_qualname
+    offset = next((i for i, line in enumerate(lines) if re.match(r"\s*(async\s+)?def\s", line)), 0)
+    return code.co_filename, first + offset, code.co_qualname
+
+
+def _source_line(place: _Place) -> SourceLine:
+    file, line, function = place
+    text = linecache.getline(file, line).strip()
+    return SourceLine(file=package_path(file), line=line, text=text, function=function.rpartition(".<locals>.")[2])
