@@ -396,6 +396,15 @@ class Journal:
         with self.path.open("ab", buffering=0) as file:
             file.write(json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n")
 
+    def add_hastened(self, workflow_id: str, activity_id: str, attempt: int) -> None:
+        """Merkt vor, dass der nächste Versuch der Activity ihre Fristen wiederherstellen muss."""
+        self.add(Fired(workflow_id, _HASTENED, activity_id, attempt))
+
+    def hastened(self, workflow_id: str, activity_id: str) -> bool:
+        """Ob die Fristen der Activity verkürzt worden sind."""
+        place = (workflow_id, activity_id, _HASTENED)
+        return any((e.workflow_id, e.activity_id, e.text) == place for e in self.entries())
+
     def entries(self) -> list[Fired]:
         """Alle Einträge in der Reihenfolge, in der sie geschrieben wurden."""
         if self.path is None:
@@ -572,17 +581,17 @@ class _ActivityFaults(ActivityInboundInterceptor):
         faults = [fault async for fault in self._applicable(info)]
         for fault in faults:
             await self._before(fault, info)
-        result = await self._run(input, {fault.action for fault in faults})
-        for fault in faults:
-            await self._after(fault, info)
-        return result
+        try:
+            return await self._run(input, {fault.action for fault in faults})
+        finally:
+            # Auch ein Fehler der Funktion ist eine Meldung, die verloren gehen kann.
+            for fault in faults:
+                await self._after(fault, info)
 
     async def _restore(self, info: activity.Info) -> None:
-        if info.attempt == 1:
-            return
-        place = (info.workflow_id, info.activity_id, _HASTENED)
-        if any((e.workflow_id, e.activity_id, e.text) == place for e in self._injector.journal.entries()):
-            await restore_timeout(self._client, str(info.workflow_id), info.activity_id, info.workflow_run_id)
+        workflow_id = str(info.workflow_id)
+        if info.attempt > 1 and self._injector.journal.hastened(workflow_id, info.activity_id):
+            await restore_timeout(self._client, workflow_id, info.activity_id, info.workflow_run_id)
 
     async def _applicable(self, info: activity.Info) -> Any:
         for fault in self._injector.plan_for(str(info.workflow_id)).activities:
@@ -660,7 +669,7 @@ class _ActivityFaults(ActivityInboundInterceptor):
             )
         self._note(fault, info)
         if self._injector.hasten:
-            self._injector.journal.add(Fired(str(info.workflow_id), _HASTENED, info.activity_id, info.attempt))
+            self._injector.journal.add_hastened(str(info.workflow_id), info.activity_id, info.attempt)
             await hasten_timeout(self._client, str(info.workflow_id), info.activity_id, info.workflow_run_id)
         # So meldet sich eine Activity ab, die später von anderswo abgeschlossen wird. Hier schließt sie niemand ab.
         activity.raise_complete_async()

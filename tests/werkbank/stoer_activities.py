@@ -6,7 +6,7 @@ from pathlib import Path
 
 from temporalio import activity
 
-from stoer_workflow import Booking
+from werkbank.stoer_workflow import Booking
 
 
 def _write(booking: Booking) -> str:

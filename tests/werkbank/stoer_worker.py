@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from stoer_activities import book, book_in_thread, book_with_pulse
-from stoer_workflow import Alone, Bookings, Mixed
+from werkbank.stoer_activities import book, book_in_thread, book_with_pulse
+from werkbank.stoer_workflow import Alone, Bookings, Mixed
 
 
 def create_worker(client: Client, task_queue: str) -> Worker:

@@ -1,0 +1,474 @@
+"""Worker in eigenen Prozessen, die wirklich sterben.
+
+`WorkerProcess` startet einen Worker so billig wie möglich: Ein Vermittlerprozess (multiprocessing „forkserver“) hat
+das Temporal-SDK schon geladen und verzweigt sich für jeden Worker. Er selbst öffnet keine Verbindung und startet
+keinen Thread; die Laufzeit des SDK entsteht erst im Kind.
+"""
+
+import asyncio
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Self
+
+import temporalio.client
+from temporalio.api.enums.v1 import EventType, PendingActivityState
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import Worker, WorkerConfig
+
+from dauerlauf import faults
+from dauerlauf.errors import DauerlaufError
+from dauerlauf.faults import (
+    ActivityAction,
+    ActivityFault,
+    FaultInjector,
+    FaultPlan,
+    Journal,
+    Moment,
+    WorkflowAction,
+    WorkflowFault,
+)
+from dauerlauf.processes import die_with_parent
+from dauerlauf.server import runtime
+from dauerlauf.timelapse import Timelapse, WorkerSettings
+
+STICKY = timedelta(seconds=0.2)
+"""Nach dieser Zeit gibt der Server die Workflow Tasks eines toten Workers an einen anderen."""
+
+TASK_TIMEOUT = timedelta(seconds=1)
+"""Nach dieser Zeit wiederholt der Server einen Workflow Task, dessen Worker mittendrin starb."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Was das Kind wissen muss; wird als Pickle übergeben."""
+
+    factory: str
+    arguments: dict[str, Any]
+    address: str
+    namespace: str
+    identity: str
+    plan: str
+    journal: Path | None
+    sticky: timedelta
+
+
+class WorkerProcess:
+    """Ein Worker in einem eigenen Prozess.
+
+    Der Prozess endet spätestens mit dem, der ihn gestartet hat.
+    """
+
+    def __init__(self, process: Any, identity: str) -> None:
+        """Nicht direkt verwenden; siehe `start`."""
+        self._process = process
+        self.identity = identity
+
+    @classmethod
+    async def start(
+        cls,
+        factory: str,
+        client: Client,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        identity: str = "worker-1",
+        plan: FaultPlan | None = None,
+        journal: Path | None = None,
+        sticky: timedelta = STICKY,
+    ) -> Self:
+        """Startet den Worker und kehrt zurück, sobald er Aufgaben annimmt.
+
+        `factory` nennt eine Funktion als `"paket.modul:funktion"`; der Kindprozess ruft sie als
+        `funktion(client, **arguments)` auf und betreibt den Worker, den sie zurückgibt. `client` zeigt, mit welchem
+        Server und Namespace sich das Kind verbindet (ohne TLS, wie beim eingebetteten Server). `journal` ist die Datei,
+        in der Störungen stehen; mehrere Worker teilen sie. Wirft `DauerlaufError`, wenn der Worker nicht startet.
+        """
+        order = _Order(
+            factory,
+            dict(arguments or {}),
+            client.service_client.config.target_host,
+            client.namespace,
+            identity,
+            (plan or FaultPlan()).to_json(),
+            journal,
+            sticky,
+        )
+        process, ready = await asyncio.to_thread(_spawn, order)
+        worker = cls(process, identity)
+        try:
+            problem = await asyncio.to_thread(ready.recv)
+        except EOFError:
+            await worker.died()
+            problem = f"der Prozess endete mit Code {process.exitcode}"
+        except BaseException:
+            worker.kill()
+            raise
+        if problem is not None:
+            worker.kill()
+            raise DauerlaufError(f"Der Worker „{factory}“ ist nicht gestartet: {problem}")
+        return worker
+
+    @property
+    def pid(self) -> int:
+        """Die Prozessnummer."""
+        pid: int = self._process.pid
+        return pid
+
+    @property
+    def alive(self) -> bool:
+        """Ob der Prozess lebt."""
+        alive: bool = self._process.is_alive()
+        return alive
+
+    def kill(self) -> None:
+        """Tötet den Prozess mit SIGKILL und wartet, bis er weg ist; mehrfacher Aufruf schadet nicht."""
+        self._process.kill()
+        self._process.join()
+
+    async def died(self) -> int:
+        """Wartet, bis der Prozess endet; gibt den Exit-Code zurück (-9 nach SIGKILL)."""
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        loop.add_reader(self._process.sentinel, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(self._process.sentinel)
+        self._process.join()
+        code: int = self._process.exitcode
+        return code
+
+    async def stop(self, timeout: float = 5.0) -> None:
+        """Beendet den Worker geordnet (SIGTERM), nach `timeout` Sekunden mit SIGKILL."""
+        if self.alive:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self.died(), timeout)
+            except TimeoutError:
+                self.kill()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+
+def _spawn(order: _Order) -> tuple[Any, Connection]:
+    if sys.platform == "win32":
+        raise DauerlaufError("WorkerProcess braucht Linux oder macOS; Windows kennt kein SIGKILL.")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dauerlauf.worker_process"])
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(order, theirs), daemon=True, name=order.identity)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _child(order: _Order, ready: Connection) -> None:
+    # Der Elternprozess im Sinne des Kerns ist der Vermittler; der Wächter achtet auf den, der uns wirklich wollte.
+    die_with_parent()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_die_after, args=(parent.sentinel,), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faults.mortal = True
+    asyncio.run(_serve(order, ready))
+
+
+def _die_after(sentinel: int) -> None:
+    wait([sentinel])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _serve(order: _Order, ready: Connection) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    injector = FaultInjector(FaultPlan.from_json(order.plan), journal=Journal(order.journal))
+    try:
+        client = await Client.connect(
+            order.address,
+            namespace=order.namespace,
+            runtime=runtime(),
+            plugins=[injector, WorkerSettings(order.identity, order.sticky), _FixedBuild()],
+        )
+        worker = _load(order.factory)(client, **order.arguments)
+        async with worker:
+            ready.send(None)
+            await stop.wait()
+    except Exception as error:
+        ready.send(f"{type(error).__name__}: {error}")
+
+
+class _FixedBuild(SimplePlugin):
+    """Erspart dem Worker die Prüfsumme über alle geladenen Module; sie kostet je Prozess eine halbe Sekunde."""
+
+    def __init__(self) -> None:
+        super().__init__("dauerlauf.FixedBuild")
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        config = super().configure_worker(config)
+        if config.get("build_id") is None and config.get("deployment_config") is None:
+            config["build_id"] = "dauerlauf"
+        return config
+
+
+def _load(name: str) -> Callable[..., Worker]:
+    module, _, function = name.partition(":")
+    loaded: Callable[..., Worker] = getattr(importlib.import_module(module), function)
+    return loaded
+
+
+@dataclass(frozen=True)
+class Death:
+    """Ein Todeszeitpunkt: das Event, bei dem der Worker stirbt, und der Plan, der das bewirkt."""
+
+    event: int
+    name: str
+    plan: FaultPlan
+
+
+def deaths(history: WorkflowHistory) -> list[Death]:
+    """Für jedes Event einer History der Plan, unter dem der Worker genau dort stirbt.
+
+    * `WorkflowTaskStarted`: der Task ist angenommen, der Code läuft noch nicht.
+    * `WorkflowTaskCompleted`: der Code lief, die Meldung an den Server unterbleibt.
+    * `ActivityTaskStarted`: die Activity ist angenommen, ihre Funktion läuft noch nicht.
+    * `ActivityTaskCompleted` und `-Failed`: die Funktion lief, die Meldung unterbleibt.
+    * alle anderen: der Worker stirbt, sobald er das Event in der History sieht.
+    """
+    scheduled: dict[int, tuple[str, int]] = {}
+    attempts: dict[int, int] = {}
+    points = []
+    for event in history.events:
+        match event.event_type:
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+                name = event.activity_task_scheduled_event_attributes.activity_type.name
+                scheduled[event.event_id] = (name, 1 + sum(other == name for other, _ in scheduled.values()))
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                started = event.activity_task_started_event_attributes
+                attempts[started.scheduled_event_id] = started.attempt
+        points.append(Death(event.event_id, _event_name(event), _death(event, scheduled, attempts)))
+    return points
+
+
+def _event_name(event: Any) -> str:
+    name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _death(event: Any, scheduled: Mapping[int, tuple[str, int]], attempts: Mapping[int, int]) -> FaultPlan:
+    def activity(scheduled_event: int, action: ActivityAction) -> FaultPlan:
+        name, occurrence = scheduled[scheduled_event]
+        fault = ActivityFault(name, action, occurrence=occurrence, attempts=(attempts[scheduled_event],))
+        return FaultPlan(activities=(fault,))
+
+    def workflow(number: int, moment: Moment) -> FaultPlan:
+        return FaultPlan(workflow=(WorkflowFault(WorkflowAction.KILL, event=number, moment=moment),))
+
+    match event.event_type:
+        case EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+            return workflow(event.event_id, Moment.BEGIN)
+        case EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            started = event.workflow_task_completed_event_attributes.started_event_id
+            return workflow(started, Moment.END)
+        case EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+            number = event.activity_task_started_event_attributes.scheduled_event_id
+            return activity(number, ActivityAction.KILL_BEFORE)
+        case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+            number = event.activity_task_completed_event_attributes.scheduled_event_id
+            return activity(number, ActivityAction.KILL_AFTER)
+        case EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+            number = event.activity_task_failed_event_attributes.scheduled_event_id
+            return activity(number, ActivityAction.KILL_AFTER)
+    return workflow(event.event_id, Moment.SEEN)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Ein Lauf mit eigenem Namen, eigener Task Queue und eigenem Ordner."""
+
+    workflow_id: str
+    task_queue: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """Wie ein Lauf ausging, in dem ein Worker starb und ein anderer übernahm.
+
+    `exit_code` ist der des ersten Workers (-9: wirklich getötet, `None`: er überlebte den Lauf). `result` ist das
+    Ergebnis des Workflows oder, wenn er scheiterte, der Fehler.
+    """
+
+    trial: Trial
+    death: Death | None
+    exit_code: int | None
+    status: WorkflowExecutionStatus
+    result: Any
+    history: WorkflowHistory = field(repr=False)
+
+    def describe(self) -> str:
+        """Der Todeszeitpunkt in einem deutschen Satzteil."""
+        return "ohne Störung" if self.death is None else f"Tod bei Event {self.death.event} ({self.death.name})"
+
+
+async def die_at_every_event(
+    env: Timelapse,
+    factory: str,
+    *,
+    arguments: Callable[[Trial], Mapping[str, Any]],
+    start: Callable[[Client, Trial], Awaitable[WorkflowHandle[Any, Any]]],
+    folder: Path,
+    events: Iterable[int] | None = None,
+    concurrency: int = 6,
+    timeout: float = 30.0,
+) -> list[Takeover]:
+    """Lässt einen Workflow einmal ungestört laufen und dann je Event noch einmal, mit Tod des Workers genau dort.
+
+    `factory` und `arguments(trial)` bauen den Worker (siehe `WorkerProcess.start`), `start(client, trial)` startet den
+    Workflow unter `trial.workflow_id` auf `trial.task_queue`. Jeder Lauf hat einen Ordner unter `folder` für sich.
+    `events` wählt Event-Nummern aus (Standard: alle), höchstens `concurrency` Läufe sind gleichzeitig unterwegs.
+    Das erste Ergebnis ist der ungestörte Lauf. Wirft `DauerlaufError`, wenn ein Lauf nach `timeout` Sekunden nicht
+    zu Ende ist.
+    """
+    run = _Deaths(env, factory, arguments, start, folder, timeout)
+    reference = await run.trial(None)
+    wanted = None if events is None else set(events)
+    slots = asyncio.Semaphore(concurrency)
+
+    async def one(death: Death) -> Takeover:
+        async with slots:
+            return await run.trial(death)
+
+    points = [death for death in deaths(reference.history) if wanted is None or death.event in wanted]
+    return [reference, *await asyncio.gather(*map(one, points))]
+
+
+class _Deaths:
+    def __init__(
+        self,
+        env: Timelapse,
+        factory: str,
+        arguments: Callable[[Trial], Mapping[str, Any]],
+        start: Callable[[Client, Trial], Awaitable[WorkflowHandle[Any, Any]]],
+        folder: Path,
+        timeout: float,
+    ) -> None:
+        self._client = env.client_for("starter", _ShortTasks())
+        self._factory = factory
+        self._arguments = arguments
+        self._start = start
+        self._folder = folder
+        self._timeout = timeout
+
+    async def trial(self, death: Death | None) -> Takeover:
+        name = f"event-{death.event if death else 0}"
+        trial = Trial(f"{name}-{uuid.uuid4()}", f"tq-{uuid.uuid4()}", self._folder / name)
+        trial.folder.mkdir(parents=True)
+        try:
+            return await asyncio.wait_for(self._run(trial, death), self._timeout)
+        except TimeoutError:
+            point = death.plan.describe() if death else "ohne Störung"
+            raise DauerlaufError(f"Ein Lauf ist nach {self._timeout:g} s nicht zu Ende: {point}") from None
+
+    async def _run(self, trial: Trial, death: Death | None) -> Takeover:
+        async with self._worker(trial, "worker-1", death.plan if death else FaultPlan()) as first:
+            handle = await self._start(self._client, trial)
+            exit_code = await self._outcome(handle, first)
+            if exit_code is None:
+                return await self._report(trial, death, None, handle)
+            async with self._worker(trial, "worker-2", FaultPlan()):
+                rescue = asyncio.create_task(_rescue(self._client, handle, first.identity, _journal(trial)))
+                try:
+                    return await self._report(trial, death, exit_code, handle)
+                finally:
+                    rescue.cancel()
+
+    @asynccontextmanager
+    async def _worker(self, trial: Trial, identity: str, plan: FaultPlan) -> AsyncIterator[WorkerProcess]:
+        worker = await WorkerProcess.start(
+            self._factory,
+            self._client,
+            arguments=self._arguments(trial),
+            identity=identity,
+            plan=plan,
+            journal=_journal(trial),
+        )
+        try:
+            yield worker
+        finally:
+            # Der Lauf ist zu Ende; ein geordneter Abschied brächte nichts und kostete Zeit.
+            worker.kill()
+
+    async def _outcome(self, handle: WorkflowHandle[Any, Any], worker: WorkerProcess) -> int | None:
+        """Der Exit-Code des Workers oder `None`, wenn der Workflow endet und der Worker noch lebt."""
+        died = asyncio.create_task(worker.died())
+        closed = asyncio.create_task(_closed(handle))
+        try:
+            await asyncio.wait((died, closed), return_when=asyncio.FIRST_COMPLETED)
+            # Stirbt er am letzten Event, endet der Workflow einen Augenblick vor ihm.
+            await asyncio.wait((died,), timeout=0.5)
+            return died.result() if died.done() else None
+        finally:
+            died.cancel()
+            closed.cancel()
+
+    async def _report(
+        self, trial: Trial, death: Death | None, exit_code: int | None, handle: WorkflowHandle[Any, Any]
+    ) -> Takeover:
+        result: Any
+        try:
+            result = await handle.result()
+        except WorkflowFailureError as error:
+            result = error
+        status = (await handle.describe()).status
+        assert status is not None
+        return Takeover(trial, death, exit_code, status, result, await handle.fetch_history())
+
+
+def _journal(trial: Trial) -> Path:
+    return trial.folder / "stoerungen.jsonl"
+
+
+async def _closed(handle: WorkflowHandle[Any, Any]) -> None:
+    async for _ in handle.fetch_history_events(wait_new_event=True):
+        pass
+
+
+async def _rescue(client: Client, handle: WorkflowHandle[Any, Any], dead: str, journal: Path) -> None:
+    """Verkürzt das Timeout der Activities, die beim Worker `dead` liegen geblieben sind."""
+    record = Journal(journal)
+    while True:
+        pending = (await handle.describe()).raw_description.pending_activities
+        for one in pending:
+            started = one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+            if started and one.last_worker_identity == dead:
+                record.add_hastened(handle.id, one.activity_id, one.attempt)
+                await faults.hasten_timeout(client, handle.id, one.activity_id)
+        await asyncio.sleep(0.3)
+
+
+class _ShortTasks(temporalio.client.Interceptor):
+    """Gibt jedem gestarteten Workflow ein kurzes Workflow Task Timeout."""
+
+    def intercept_client(self, next: temporalio.client.OutboundInterceptor) -> temporalio.client.OutboundInterceptor:
+        return _ShortTaskStarts(next)
+
+
+class _ShortTaskStarts(temporalio.client.OutboundInterceptor):
+    async def start_workflow(self, input: temporalio.client.StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+        input.task_timeout = input.task_timeout or TASK_TIMEOUT
+        return await super().start_workflow(input)
