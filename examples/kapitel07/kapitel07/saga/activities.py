@@ -93,8 +93,9 @@ class OrderActivities:
         """Erstattet, auch wenn nie belastet wurde. Idempotent über denselben Schlüssel wie die Belastung."""
         self._post(f"{self._payment_url}/stornieren", request)
 
+    # --8<-- [start:post]
     def _post(self, url: str, request: StepRequest) -> Receipt:
-        headers = {"Idempotency-Key": request.key}
+        headers = {"Idempotency-Key": request.key}  # (!)
         try:
             response = self._http.post(url, json=asdict(request.order), headers=headers)
         except httpx.TransportError as error:
@@ -106,6 +107,7 @@ class OrderActivities:
             raise ApplicationError(f"Antwort {response.status_code}", type="DienstGestoert")
         return Receipt(**response.json())
 
+    # --8<-- [end:post]
     # --8<-- [end:http]
 
     # --8<-- [start:heartbeat]

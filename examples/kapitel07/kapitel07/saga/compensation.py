@@ -75,7 +75,7 @@ async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.create_task(work)
     while not task.done():
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
+            await asyncio.shield(task)  # (!)
     return task.result()
 
 
@@ -120,7 +120,7 @@ class Saga:
 
     # --8<-- [start:settle]
     async def _settle(self, compensation: Compensation) -> None:
-        while not compensation.settled:
+        while not compensation.settled:  # (!)
             compensation.state = State.RUNNING
             try:
                 await compensation.undo()

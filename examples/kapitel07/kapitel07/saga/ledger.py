@@ -59,7 +59,7 @@ class Ledger:
         key, order = request.key, request.order
         with self._transaction() as db:
             state = self._state(key)
-            if state == CANCELLED:
+            if state == CANCELLED:  # (!)
                 raise RejectedError("BereitsStorniert", f"Der Vorgang {key} ist schon zurückgenommen.")
             if state is None:
                 amount = self.accept(order)
@@ -76,7 +76,7 @@ class Ledger:
         with self._transaction() as db:
             state = self._state(key)
             if state is None:
-                db.execute("INSERT INTO entry VALUES (?, ?, 0, ?)", (key, order.number, CANCELLED))
+                db.execute("INSERT INTO entry VALUES (?, ?, 0, ?)", (key, order.number, CANCELLED))  # (!)
             elif state == BOOKED:
                 amount = self.give_back(key, order)
                 db.execute("UPDATE entry SET state = ? WHERE key = ?", (CANCELLED, key))

@@ -48,12 +48,12 @@ class OrderWorkflow:
             references = await self._book()
         except (FailureError, asyncio.CancelledError) as error:
             cancelled = workflow.cancellation_reason() is not None
-            await finish_despite_cancel(self._roll_back())
-            if cancelled:
+            await finish_despite_cancel(self._roll_back())  # (!)  # (1)
+            if cancelled:  # (2)
                 raise asyncio.CancelledError from error
-            raise
+            raise  # (3)
         # Ab hier gibt es kein Zurück: Was jetzt noch schiefgeht, wird wiederholt.
-        mail = await finish_despite_cancel(self._confirm())
+        mail = await finish_despite_cancel(self._confirm())  # (4)
         return OrderResult(*references, mail=mail, cancel_came_too_late=workflow.cancellation_reason() is not None)
 
     # --8<-- [end:run]
@@ -81,7 +81,7 @@ class OrderWorkflow:
     ) -> str:
         """Merkt die Kompensation vor, führt den Schritt aus und gibt sein Aktenzeichen zurück."""
         request = StepRequest(self._key(step), self._order)
-        self._saga.register(step, lambda: self._undo(undo, request))
+        self._saga.register(step, lambda: self._undo(undo, request))  # (!)
         receipt = await workflow.execute_activity_method(action, request, **self._forward(heartbeat))
         if workflow.cancellation_reason() is not None:
             # Die Activity wurde trotz Abbruch fertig. Ohne diese Zeilen liefe der Workflow einfach weiter.
@@ -99,7 +99,7 @@ class OrderWorkflow:
         erwünscht: Ein zurückgerollter Auftrag lässt sich nicht wiederbeleben, ein neuer Anlauf braucht eine neue
         Auftragsnummer.
         """
-        return f"{workflow.info().workflow_id}/{step}"
+        return f"{workflow.info().workflow_id}/{step}"  # (!)
 
     # --8<-- [end:key]
 
@@ -108,9 +108,9 @@ class OrderWorkflow:
         """Vorwärts mit Grenzen: Unbegrenzte Retries kämen nie zur Kompensation."""
         return workflow.ActivityConfig(
             start_to_close_timeout=timedelta(seconds=self._options.step_timeout),
-            schedule_to_close_timeout=timedelta(seconds=self._options.step_deadline),
+            schedule_to_close_timeout=timedelta(seconds=self._options.step_deadline),  # (!)
             heartbeat_timeout=timedelta(seconds=self._options.heartbeat_timeout) if heartbeat else None,
-            retry_policy=RetryPolicy(maximum_attempts=self._options.step_attempts),
+            retry_policy=RetryPolicy(maximum_attempts=self._options.step_attempts),  # (!)
             # Erst abwarten, wie die laufende Activity ausgeht, dann kompensieren.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
