@@ -1,21 +1,25 @@
 """Das Muster `hallo`: ein Schritt, eine Wirkung – auch dann, wenn die Activity zweimal läuft."""
 
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowHistory
+from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
+from temporalio.worker import Worker
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
 from dauerlauf.history import load
 from dauerlauf.scenario import play
-from dauerlauf.timelapse import Timelapse, result
+from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
 from kapitel01.hallo.activities import Order
 from kapitel01.hallo.scenarios import PATTERN
 from kapitel01.hallo.worker import create_worker
 from kapitel01.hallo.workflow import ConfirmOrder
+from kapitel01.hallo.wrong import ConfirmWithoutTimeout, ForgetfulMailroom
 
+ORDER = Order("B-1002", "Änne Groß", 1205)
 LETTER = "Guten Tag Änne Groß,\nIhre Bestellung über 12,05 € ist da.\n"
 
 
@@ -36,8 +40,7 @@ async def test_activity_laeuft_zweimal_und_wirkt_einmal(timelapse: Timelapse, tm
     queue = timelapse.task_queue()
     client = timelapse.client_for("worker-1", plugins=[injector])
     async with create_worker(client, tmp_path, task_queue=queue):
-        order = Order("B-1002", "Änne Groß", 1205)
-        handle = await timelapse.client.start_workflow(ConfirmOrder.run, order, id=queue, task_queue=queue)
+        handle = await timelapse.client.start_workflow(ConfirmOrder.run, ORDER, id=queue, task_queue=queue)
         assert await result(handle) == "B-1002.txt"
     assert len(injector.journal.texts()) == 1, "Die Meldung ging nicht verloren; der Test prüfte nichts."
     assert [file.read_text("utf-8") for file in tmp_path.iterdir()] == [LETTER]
@@ -59,3 +62,31 @@ def test_kosten_der_bestaetigung() -> None:
     history = load(PATTERN.history_file("bestaetigung"))
     assert len(history.events) == 11
     assert count(history, EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) == 2
+
+
+async def test_ohne_timeout_bleibt_der_workflow_stehen(timelapse: Timelapse, tmp_path: Path) -> None:
+    queue = timelapse.task_queue()
+    async with Worker(timelapse.client, task_queue=queue, workflows=[ConfirmWithoutTimeout]):
+        handle = await timelapse.client.start_workflow(ConfirmWithoutTimeout.run, ORDER, id=queue, task_queue=queue)
+        with pytest.raises(WorkflowStuckError, match="must have start_to_close_timeout"):
+            await result(handle, timeout=1)
+        history = await handle.fetch_history()
+        assert (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
+        assert count(history, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED) == 0
+        await handle.terminate()
+
+
+async def test_zufaelliger_dateiname_gibt_zwei_schreiben(timelapse: Timelapse, tmp_path: Path) -> None:
+    queue = timelapse.task_queue()
+    lost = FaultPlan(activities=(ActivityFault("confirm_order", ActivityAction.LOSE_COMPLETION),))
+    async with Worker(
+        timelapse.client_for("worker-1", plugins=[FaultInjector(lost)]),
+        task_queue=queue,
+        workflows=[ConfirmOrder],
+        activities=[ForgetfulMailroom(tmp_path).confirm_order],
+        activity_executor=ThreadPoolExecutor(1),
+        max_concurrent_activities=1,
+    ):
+        handle = await timelapse.client.start_workflow(ConfirmOrder.run, ORDER, id=queue, task_queue=queue)
+        await result(handle)
+    assert len(list(tmp_path.iterdir())) == 2
