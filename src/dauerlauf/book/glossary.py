@@ -20,7 +20,7 @@ from dauerlauf.errors import DauerlaufError
 if TYPE_CHECKING:
     from dauerlauf.book.directives import Directive
 
-FIELDS = {"begriff", "artikel", "mehrzahl", "api", "bedeutung", "formen", "verboten", "erklaeren"}
+FIELDS = {"begriff", "artikel", "mehrzahl", "api", "bedeutung", "formen", "suche", "verboten", "erklaeren"}
 # In diesen Elementen bleibt der Text, wie er ist: Überschriften, Code, Verweise, Bilder, Titel von Call-outs.
 SKIPPED = {"h1", "h2", "h3", "h4", "h5", "h6", "code", "pre", "a", "figure", "summary", "kbd", "samp", "th", "abbr"}
 SKIPPED_CLASSES = {"admonition-title", "kein-glossar", "katalog"}
@@ -28,7 +28,7 @@ SKIPPED_CLASSES = {"admonition-title", "kein-glossar", "katalog"}
 
 @dataclass(frozen=True)
 class Term:
-    """Ein Eintrag; ``forms`` sind alle Wortformen, die auf der Seite als dieser Begriff gelten."""
+    """Ein Eintrag; ``forms`` gelten auf den Seiten als dieser Begriff, ``search`` führt nur in der Suche zu ihm."""
 
     name: str
     article: str
@@ -36,6 +36,7 @@ class Term:
     api: str
     meaning: str
     forms: tuple[str, ...]
+    search: tuple[str, ...]
     forbidden: tuple[str, ...]
     explained: bool
 
@@ -78,6 +79,7 @@ def _term(file: Path, entry: dict[str, object]) -> Term:
         api=str(entry.get("api") or ""),
         meaning=str(entry["bedeutung"]).strip(),
         forms=tuple(dict.fromkeys(forms)),
+        search=tuple(_texts(entry, "suche")),
         forbidden=tuple(_texts(entry, "verboten")),
         explained=bool(entry.get("erklaeren", True)),
     )
@@ -94,26 +96,24 @@ def build(context: PageContext, directive: Directive) -> Element:
     """Baut die Glossarseite; auf ihr gibt es keine Erklärungen beim ersten Vorkommen."""
     directive.allow(words=range(1))
     context.tooltips = False
-    listing = Element("dl", {"class": "glossar"})
+    box = Element("div", {"class": "glossar"})
     for term in load(context.book / "glossar.yml"):
-        head = SubElement(listing, "dt", {"id": term.anchor})
-        SubElement(head, "strong").text = term.name
-        grammar = SubElement(head, "span", {"class": "grammatik"})
-        grammar.text = AtomicString(f" {term.article}" + (f", Mehrzahl: {term.plural}" if term.plural else ""))
-        body = SubElement(listing, "dd")
-        body.text = term.meaning
-        if term.api:
-            extra = SubElement(body, "span", {"class": "api"})
-            extra.text = AtomicString(" In der API: ")
-            for index, name in enumerate(part.strip() for part in term.api.split(",")):
-                code = SubElement(extra, "code")
-                code.text = AtomicString(name)
-                if index < term.api.count(","):
-                    code.tail = ", "
+        # Eine Überschrift je Begriff: So führt die Suche zum Eintrag und nicht nur zur Seite.
+        SubElement(box, "h2", {"id": term.anchor}).text = AtomicString(term.name)
+        grammar = SubElement(box, "p", {"class": "grammatik"})
+        grammar.text = AtomicString(term.article + (f", Mehrzahl: {term.plural}" if term.plural else ""))
+        for number, name in enumerate(part.strip() for part in term.api.split(",") if part):
+            before = ", " if number else "; in der API: "
+            if number:
+                grammar[-1].tail = before
+            else:
+                grammar.text = AtomicString(grammar.text + before)
+            SubElement(grammar, "code").text = AtomicString(name)
+        SubElement(box, "p").text = AtomicString(term.meaning)
         if term.forbidden:
-            avoid = SubElement(body, "span", {"class": "verboten"})
-            avoid.text = AtomicString(" Nicht: " + ", ".join(f"„{word}“" for word in term.forbidden) + ".")
-    return listing
+            words = ", ".join(f"„{word}“" for word in term.forbidden)
+            SubElement(box, "p", {"class": "verboten"}).text = AtomicString(f"Wir schreiben nicht {words}.")
+    return box
 
 
 class FirstUse(Treeprocessor):

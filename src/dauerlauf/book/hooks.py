@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dauerlauf.book.glossary import load
 from dauerlauf.book.navigation import navigation
 from dauerlauf.book.search import extend
 
@@ -26,4 +27,5 @@ def on_post_build(config: MkDocsConfig) -> None:
     """Ergänzt den fertigen Suchindex."""
     file = Path(config.site_dir) / "search" / "search_index.json"
     index = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps(extend(index), ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+    extended = extend(index, load(Path(config.docs_dir) / "glossar.yml"))
+    file.write_text(json.dumps(extended, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")

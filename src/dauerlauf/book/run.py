@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
@@ -26,15 +27,18 @@ def build(context: PageContext, directive: Directive) -> Element:
     directive.allow(words=range(1, 2), text=True)
     pattern_name, _, scenario_name = directive.words[0].partition("/")
     scenario = find_pattern(pattern_name).find(scenario_name)
-    label, anchor = context.label("Bild", f"lauf-{slug(scenario.name)}")
-    figure = Element("figure", {"class": "lauf", "id": anchor})
     steps = history.steps(history.load(_recorded(scenario)))
-    picture = timeline.html(steps, scenario.pattern.legend, title=scenario.title)
-    SubElement(figure, "p").text = context.md.htmlStash.store(f'<div class="lauf-bild">{picture}</div>')
-    caption = SubElement(figure, "figcaption")
-    SubElement(caption, "a", {"class": "nummer", "href": f"#{anchor}"}).text = label
-    SubElement(caption, "span", {"class": "titel"}).text = directive.text
-    return figure
+    label, anchor = context.label("Bild", f"lauf-{slug(scenario.name)}")
+    caption = escape(directive.text or "")
+    picture = timeline.html(steps, scenario.pattern.legend, title=directive.text or "")
+    plain = f"<figcaption>{caption}</figcaption>"
+    if plain not in picture:
+        raise DauerlaufError("Das Bild trägt seine Unterschrift nicht; die Nummer findet keinen Platz.")
+    numbered = f'<figcaption><a class="nummer" href="#{anchor}">{label}</a>{caption}</figcaption>'
+    # Die Suche soll die Sätze der Seite finden, nicht jede Beschriftung im Bild.
+    box = Element("div", {"class": "lauf", "id": anchor, "data-search-exclude": ""})
+    SubElement(box, "p").text = context.md.htmlStash.store(picture.replace(plain, numbered))
+    return box
 
 
 def costs(context: PageContext, directive: Directive) -> Element:
@@ -48,17 +52,20 @@ def costs(context: PageContext, directive: Directive) -> Element:
         pattern_name, _, scenario_name = word.partition("/")
         pattern = find_pattern(pattern_name)
         scenarios += [pattern.find(scenario_name)] if scenario_name else pattern.scenarios.values()
-    table = Element("table", {"class": "kosten"})
+    # tabindex: Auf dem Telefon ist die Tabelle breiter als der Schirm und muss sich mit der Tastatur schieben lassen.
+    box = Element("div", {"class": "tabelle", "tabindex": "0"})
+    table = SubElement(box, "table", {"class": "kosten"})
     head = SubElement(SubElement(table, "thead"), "tr")
-    for column in ("Szenario", "Events", "Workflow-Tasks", "Activities", "Timer", "Größe"):
-        SubElement(head, "th", {"scope": "col"}).text = column
+    SubElement(head, "th", {"scope": "col"}).text = "Szenario"
+    for column in ("Events", "Workflow-Tasks", "Activities", "Timer", "Größe"):
+        SubElement(head, "th", {"scope": "col", "class": "zahl"}).text = column
     body = SubElement(table, "tbody")
     for scenario in scenarios:
         row = SubElement(body, "tr")
         SubElement(row, "th", {"scope": "row"}).text = scenario.title
         for cell in count(history.load(_recorded(scenario))):
             SubElement(row, "td", {"class": "zahl"}).text = cell
-    return table
+    return box
 
 
 def count(recorded: WorkflowHistory) -> tuple[str, str, str, str, str]:
