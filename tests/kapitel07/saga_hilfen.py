@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -114,12 +114,13 @@ class Shop:
 
     world: Nordlicht
     worker: RunningWorker
+    start_options: dict[str, Any] = field(default_factory=dict)
 
     async def place(self, placed: Order | None = None, **options: Any) -> Handle:
         """Gibt einen Auftrag auf; ohne Angabe einen, der gelingt."""
         placed = placed or new_order()
         arg = PlaceOrder(placed, SagaOptions(**options))
-        return await self.worker.start(OrderWorkflow.run, arg, id=f"auftrag-{placed.number}")
+        return await self.worker.start(OrderWorkflow.run, arg, id=f"auftrag-{placed.number}", **self.start_options)
 
     def account(self, handle: WorkflowHandle[Any, Any]) -> Account:
         """Die Bücher zu einem Lauf."""

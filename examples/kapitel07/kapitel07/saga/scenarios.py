@@ -11,6 +11,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpda
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
 from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.worker_process import WorkerProcess
 from kapitel07.saga.activities import Addresses
 from kapitel07.saga.audit import audit
 from kapitel07.saga.compensation import SagaStatus
@@ -42,6 +43,8 @@ PATTERN = Pattern(
     ),
     search_attributes={"SagaStatus": "Keyword"},
 )
+
+WORKER = "kapitel07.saga.worker:create_worker"
 
 Handle = WorkflowHandle[OrderWorkflow, OrderResult]
 
@@ -267,6 +270,19 @@ async def compensation_skipped(stage: Stage) -> None:
         outcome = await handle.execute_update(OrderWorkflow.skip_compensation, skip)
         stage.note(f"Eingriff: versand – {outcome.state}")
         await close(stage, handle, "N-1020")
+
+
+@PATTERN.scenario("worker-stirbt", "Der Worker stirbt mitten im Zurückrollen, ein anderer übernimmt.")
+async def worker_dies(stage: Stage) -> None:
+    """Die Erstattung hat gewirkt, niemand hat es gemeldet; der zweite Worker erstattet noch einmal, ohne Folgen."""
+    plan = at("refund_payment", ActivityAction.KILL_AFTER)
+    with nordlicht(stage.folder) as world:
+        arguments = {"addresses": addresses(world), "task_queue": stage.task_queue}
+        async with await WorkerProcess.start(WORKER, stage.client, arguments=arguments, plan=plan) as first:
+            handle = await place(stage, order("N-1021", **NOT_DELIVERED), step_timeout=2)
+            stage.note(f"worker-1: Prozess beendet mit Code {await first.died()} (SIGKILL)")
+        async with await WorkerProcess.start(WORKER, stage.client, arguments=arguments, identity="worker-2"):
+            await close(stage, handle, "N-1021")
 
 
 async def place_and_wait_until_blocked(stage: Stage, placed: Order) -> Handle:

@@ -1,4 +1,4 @@
-"""Die falsche Saga aus `falsch.py`: Jeder Test beweist einen Schaden, den das Muster vermeidet."""
+"""Die falsche Saga aus `wrong.py`: Jeder Test beweist einen Schaden, den das Muster vermeidet."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,10 +12,10 @@ from temporalio.client import WorkflowHandle
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse
 from kapitel07.saga.activities import OrderActivities
-from kapitel07.saga.falsch import WrongOrderWorkflow
 from kapitel07.saga.models import Order, PlaceOrder
 from kapitel07.saga.scenarios import CARD_DECLINED, NOT_DELIVERED, addresses
 from kapitel07.saga.services import nordlicht
+from kapitel07.saga.wrong import WrongOrderWorkflow
 
 Handle = WorkflowHandle[Any, Any]
 
