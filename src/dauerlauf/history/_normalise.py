@@ -56,7 +56,7 @@ def normalise(history: WorkflowHistory) -> WorkflowHistory:
       ``workflow.now()`` auch nach einer abgelaufenen Frist größer ist als die Frist.
     - UUIDs (Run-IDs, Request-IDs, auch in lesbaren Payloads) werden nach Auftreten gezählt.
     - Prozesskennungen heißen ``worker-1``, ``worker-2``, ``client``; vergebene Namen bleiben.
-    - Zufällige Task-Queue-Namen heißen ``task-queue-1``, Sticky-Queues ``sticky-1``.
+    - Task-Queue-Namen verlieren ihren zufälligen Teil, Sticky-Queues heißen ``sticky``, ``sticky-2``.
     - Build-IDs und SDK-Version entfallen, Stacktraces behalten nur eigenen Code, ohne Pfade und Zeilennummern.
 
     Args:
@@ -196,8 +196,8 @@ class _Normaliser:
                 if sticky:
                     self._number(message.name, "sticky")
                 for name in (message.normal_name, "" if sticky else message.name):
-                    if re.search(_UUID + "|" + _HEX32.pattern, name):
-                        self._number(name, "task-queue")
+                    if match := re.search(_UUID + "|" + _HEX32.pattern, name):
+                        self._number(name, name[: match.start()].rstrip("-_.") or "task-queue")
             elif isinstance(message, WorkerVersionStamp):
                 self._number(message.build_id, "build")
             token = getattr(message, "operation_token", "") or getattr(message, "operation_id", "")
@@ -205,8 +205,9 @@ class _Normaliser:
 
     def _number(self, name: str, prefix: str) -> None:
         if name and name not in self._literals:
-            count = sum(value.startswith(prefix + "-") for value in self._literals.values())
-            self._literals[name] = f"{prefix}-{count + 1}"
+            taken = set(self._literals.values())
+            names = (prefix if n == 1 else f"{prefix}-{n}" for n in range(1, len(taken) + 2))
+            self._literals[name] = next(name for name in names if name not in taken)
 
     def clean(self, event: HistoryEvent) -> None:
         kind = event.WhichOneof("attributes") or ""
@@ -233,8 +234,11 @@ class _Normaliser:
             self._clean_payload(message)
             return
         if isinstance(message, WorkflowTaskCompletedMetadata):
-            # Die Flags bleiben: Der Replayer braucht sie, um sich wie damals zu verhalten.
+            # Die Flags bleiben: Der Replayer braucht sie, um sich wie damals zu verhalten. Ihre
+            # Reihenfolge ist zufällig.
             message.sdk_name = message.sdk_version = ""
+            message.core_used_flags[:] = sorted(message.core_used_flags)
+            message.lang_used_flags[:] = sorted(message.lang_used_flags)
         by_worker = worker or message.DESCRIPTOR.name == "ActivityFailureInfo"
         for descriptor, value in message.ListFields():
             if descriptor.type != descriptor.TYPE_STRING:
