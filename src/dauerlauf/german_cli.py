@@ -45,11 +45,10 @@ def sentence(error: exceptions.ClickException) -> str:
     if isinstance(error, exceptions.NoSuchOption):
         return f"Die Option „{error.option_name}“ gibt es hier nicht; {help_hint}"
     if isinstance(error, exceptions.MissingParameter):
-        name = error.param.human_readable_name if error.param else "?"
-        return f"Es fehlt die Angabe {name}; {help_hint}"
+        return f"Es fehlt die Angabe {_name(error)}; {help_hint}"
     if isinstance(error, exceptions.BadParameter):
-        name = error.param.human_readable_name if error.param else "?"
-        return f"Der Wert für {name} passt nicht ({error.message}); {help_hint}"
+        value = re.search(r"'(.*?)'", error.message)
+        return f"Der Wert „{value[1] if value else ''}“ für {_name(error)} passt nicht; {help_hint}"
     if isinstance(error, exceptions.BadOptionUsage):
         return f"Die Option „{error.option_name}“ ist falsch benutzt; {help_hint}"
     message = error.format_message()
@@ -58,3 +57,8 @@ def sentence(error: exceptions.ClickException) -> str:
     if found := re.search(r"unexpected extra argument\(?s?\)? \((.*)\)", message):
         return f"Die Angabe „{found[1]}“ ist zu viel; {help_hint}"
     return f"Der Aufruf ist nicht zu verstehen ({message}); {help_hint}"
+
+
+def _name(error: exceptions.BadParameter) -> str:
+    parameter = error.param
+    return str(parameter.metavar or parameter.opts[0]) if parameter else str(error.param_hint)

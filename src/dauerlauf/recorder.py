@@ -40,6 +40,7 @@ def orphans(patterns: Sequence[Pattern]) -> list[Path]:
     return [
         file
         for pattern in patterns
+        if pattern.scenarios
         for file in sorted(pattern.histories.glob("*.json"))
         if file.stem not in pattern.scenarios
     ]

@@ -62,7 +62,7 @@ def test_hilfe_ist_deutsch(capfd: pytest.CaptureFixture[str], command: list[str]
         (["starte", "saga", "glat"], "Das Muster „saga“ hat kein Szenario „glat“; es gibt: "),
         (["starte", "saga", "glatt", "zuviel"], "Die Angabe „zuviel“ ist zu viel"),
         (["starte", "--laut"], "Die Option „--laut“ gibt es hier nicht"),
-        (["server", "--port", "viele"], "Der Wert für port passt nicht"),
+        (["server", "--port", "viele"], "Der Wert „viele“ für --port passt nicht"),
         (["server", "--port", "0"], "0 ist kein Port"),
         (["server", "--datei", "/gibt/es/nicht.db"], "Den Ordner „/gibt/es“ gibt es nicht"),
         (["zeige"], "Nennen Sie entweder ein Muster oder mit --datei einen Export"),
@@ -104,8 +104,8 @@ def test_starte_ein_szenario_zeigt_den_lauf(capfd: pytest.CaptureFixture[str]) -
     code, out, err = run(capfd, "starte", "saga", "glatt")
     assert code == 0
     assert err == ""
-    assert "Ausgang: COMPLETED" in out
-    assert "Befund:" in out
+    assert "Ausgang  COMPLETED" in out
+    assert "Befund   " in out
     assert "workflow.py:" in out, "die Quelle jedes Schritts steht dabei"
 
 
@@ -145,7 +145,7 @@ def test_konfigurierter_server_und_seine_fehler(
 
     done = dauerlauf("starte", "hallo")
     assert done.returncode == 0, done.stderr
-    assert "Ausgang: COMPLETED" in done.stdout
+    assert "Ausgang  COMPLETED" in done.stdout
     done = dauerlauf("starte", "hallo", TEMPORAL_NAMESPACE="gibtsnicht")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Den Namespace „gibtsnicht“ gibt es auf" in done.stderr

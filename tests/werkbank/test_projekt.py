@@ -50,7 +50,7 @@ def test_pfade_im_readme_gibt_es() -> None:
 
 def test_der_kern_zieht_weder_buch_noch_notebooks_nach() -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", "import dauerlauf.cli"],
+        [sys.executable, "-X", "importtime", "-c", "import dauerlauf.commands"],
         capture_output=True,
         text=True,
         timeout=60,

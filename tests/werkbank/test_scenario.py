@@ -9,6 +9,7 @@ from dauerlauf import scenario as scenario_module
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.recorder import record
 from dauerlauf.scenario import Pattern, Stage, ensure_search_attributes, find_pattern, patterns, play
+from dauerlauf.server import EmbeddedServer
 from dauerlauf.timelapse import Timelapse
 from werkbank.zeitraffer_beispiele import HoursWorkflow, SignalWorkflow
 
@@ -88,11 +89,14 @@ async def test_aufzeichnung_ist_von_lauf_zu_lauf_gleich(
     assert (await record(hours, timelapse)).changed
 
 
-async def test_suchattribute_werden_angelegt(timelapse: Timelapse) -> None:
-    await ensure_search_attributes(timelapse.client, {"MusterStand": "Keyword"})
-    await ensure_search_attributes(timelapse.client, {"MusterStand": "Keyword"})
-    with pytest.raises(DauerlaufError, match="temporal operator search-attribute create --name Muster!Stand"):
-        await ensure_search_attributes(timelapse.client, {"Muster!Stand" * 100: "Keyword"})
+async def test_suchattribute_werden_angelegt() -> None:
+    async with await EmbeddedServer.start() as server:
+        client = await server.connect()
+        await ensure_search_attributes(client, {"MusterStand": "Keyword"})
+        await ensure_search_attributes(client, {"MusterStand": "Keyword"})
+        too_many = {f"Zuviel{number}": "Keyword" for number in range(50)}
+        with pytest.raises(DauerlaufError, match="temporal operator search-attribute create --name Zuviel0 --type Key"):
+            await ensure_search_attributes(client, too_many)
 
 
 def test_muster_werden_gefunden() -> None:
