@@ -17,9 +17,8 @@ _HELP = (
     ("[required]", "[nötig]"),
     ("COMMAND [ARGS]...", "BEFEHL [ARGUMENTE]..."),
     ("[OPTIONS]", "[OPTIONEN]"),
-    ("INTEGER", "ZAHL"),
-    ("TEXT", "NAME"),
-    ("PATH", "DATEI"),
+    ("<int>", "ZAHL"),
+    ("<path>", "DATEI"),
 )
 
 
@@ -47,8 +46,7 @@ def sentence(error: exceptions.ClickException) -> str:
     if isinstance(error, exceptions.MissingParameter):
         return f"Es fehlt die Angabe {_name(error)}; {help_hint}"
     if isinstance(error, exceptions.BadParameter):
-        value = re.search(r"'(.*?)'", error.message)
-        return f"Der Wert „{value[1] if value else ''}“ für {_name(error)} passt nicht; {help_hint}"
+        return f"Der Wert für {_name(error)} passt nicht; {help_hint}"
     if isinstance(error, exceptions.BadOptionUsage):
         return f"Die Option „{error.option_name}“ ist falsch benutzt; {help_hint}"
     message = error.format_message()

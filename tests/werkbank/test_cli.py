@@ -17,7 +17,7 @@ from dauerlauf.timelapse import Timelapse
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "dauerlauf"
 ENGLISH = re.compile(
-    r"\b(Usage|Options|Commands|Arguments|Show this|exit|Error|Missing|Invalid|No such|Got|default|required|INTEGER)\b"
+    r"\b(Usage|Options|Commands|Arguments|Show this|exit|Error|Missing|Invalid|No such|Got|default|required|INTEGER|int|path|such)\b"
 )
 COMMANDS = [command.name for command in app.registered_commands]
 
@@ -62,7 +62,7 @@ def test_hilfe_ist_deutsch(capfd: pytest.CaptureFixture[str], command: list[str]
         (["starte", "saga", "glat"], "Das Muster „saga“ hat kein Szenario „glat“; es gibt: "),
         (["starte", "saga", "glatt", "zuviel"], "Die Angabe „zuviel“ ist zu viel"),
         (["starte", "--laut"], "Die Option „--laut“ gibt es hier nicht"),
-        (["server", "--port", "viele"], "Der Wert „viele“ für --port passt nicht"),
+        (["server", "--port", "viele"], "Der Wert für --port passt nicht"),
         (["server", "--port", "0"], "0 ist kein Port"),
         (["server", "--datei", "/gibt/es/nicht.db"], "Den Ordner „/gibt/es“ gibt es nicht"),
         (["zeige"], "Nennen Sie entweder ein Muster oder mit --datei einen Export"),

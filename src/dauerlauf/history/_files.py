@@ -34,7 +34,7 @@ def load(path: str | Path) -> WorkflowHistory:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DauerlaufError(
-            f"Die Historie „{path}“ lässt sich nicht lesen ({error.strerror}): Prüfen Sie den Pfad."
+            f"Die Datei „{path}“ lässt sich nicht lesen; prüfen Sie den Pfad und Ihre Rechte daran."
         ) from error
     except (ValueError, RecursionError) as error:
         raise DauerlaufError(
