@@ -14,7 +14,7 @@ import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
@@ -209,7 +209,9 @@ async def _serve(order: _Order, ready: Connection) -> None:
             ready.send(None)
             await stop.wait()
     except Exception as error:
-        ready.send(f"{type(error).__name__}: {error}")
+        # Der Elternprozess kann inzwischen beendet sein; dann hört niemand mehr zu.
+        with suppress(OSError):
+            ready.send(f"{type(error).__name__}: {error}")
 
 
 class _FixedBuild(SimplePlugin):
