@@ -458,8 +458,8 @@ class _Layout:
     small: float = 11.5
 
 
-_NARROW = _Layout(width=360, clock=46, first=60, spacing=24, slots=3, slanted=True)
-_WIDE = _Layout(width=760, clock=78, first=108, spacing=66, slots=5, slanted=False, size=14.0, small=12.5)
+_NARROW = _Layout(width=360, clock=50, first=64, spacing=24, slots=3, slanted=True)
+_WIDE = _Layout(width=760, clock=78, first=106, spacing=70, slots=5, slanted=False, size=14.0, small=12.5)
 _LANE_NAMES = {
     "client": "Client",
     "workflow": "Workflow",
@@ -581,7 +581,9 @@ class _Painter:
         for lane in lanes:
             self._x[lane] = x
             x += spacing + (_SLOT * (slot_count - 1) if lane == "activity" else 0)
-        self._text_x = x - spacing + (84 if "service" in self._x and not layout.slanted else 18)
+        labels = [_width(row.service, layout.small) for row in found] if not layout.slanted else []
+        self._label_width = min(max(labels, default=0.0), 120.0)
+        self._text_x = round(x - spacing + 18 + self._label_width)
         self._text_width = layout.width - self._text_x - 4
         self._arms: list[str] = []
         self._nodes: list[str] = []
@@ -650,8 +652,8 @@ class _Painter:
             line = self._chips(row, line)
         detail = row.detail
         if row.service and self._layout.slanted:
-            detail = f"{row.service}: {detail}" if detail else row.service
-        for text in _wrap(detail, self._text_width, small, 4):
+            detail = f"{row.service} · {detail}" if detail else row.service
+        for text in _wrap(detail, self._text_width, small, 2 if row.look is Look.START else 4):
             self._texts.append(self._text(text, self._text_x, line - 1, "dl-m", small))
             line += small * _LINE
         if row.source is not None:
@@ -696,7 +698,7 @@ class _Painter:
         for index, text in enumerate(filter(None, lines)):
             self._texts.append(
                 f'<text class="dl-m" x="{self._layout.clock}" y="{y + 13 + index * 13:g}" text-anchor="end" '
-                f'font-size="{self._layout.small - 0.5:g}">{_escape(text)}</text>'
+                f'font-size="{self._layout.small - 1:g}">{_escape(text)}</text>'
             )
 
     # -- Spuren links
@@ -773,48 +775,58 @@ class _Painter:
         if row.failed:
             tone = "bad"
         home = self._x["workflow"]
+        arm = f"dl-arm dl-{tone}{' dl-dash' if row.look is Look.COMPENSATION else ''}"
         if row.part == "end":
-            self._arms.append(f'<path class="dl-arm dl-{tone}" d="M{x:g} {y:g}H{home + 6:g}m5 -3.5l-5 3.5l5 3.5"/>')
+            self._arms.append(f'<path class="{arm}" d="M{x:g} {y:g}H{home + 6:g}m5 -3.5l-5 3.5l5 3.5"/>')
             return
-        self._arms.append(f'<path class="dl-arm dl-{tone}" d="M{home:g} {y:g}H{x - 11:g}m-4 -3.5l4 3.5l-4 3.5"/>')
+        self._arms.append(f'<path class="{arm}" d="M{home:g} {y:g}H{x - 11:g}m-4 -3.5l4 3.5l-4 3.5"/>')
         if row.service and "service" in self._x:
             there = self._x["service"]
-            self._arms.append(f'<path class="dl-arm dl-{tone}" d="M{x:g} {y:g}H{there:g}"/>')
+            self._arms.append(f'<path class="{arm}" d="M{x:g} {y:g}H{there:g}"/>')
             self._nodes.append(
                 f'<rect class="dl-bar dl-{tone}" x="{there - 4:g}" y="{y - 4:g}" width="8" height="8" rx="1"/>'
             )
             if not self._layout.slanted:
-                name = _wrap(row.service, 68, self._layout.small, 1)[0]
+                name = _wrap(row.service, self._label_width, self._layout.small, 1)[0]
                 self._texts.append(self._text(name, there + 9, y + 4, "dl-m", self._layout.small))
         last = next((r for r in self._rows if r.part == "end" and r.operation == row.operation), row)
         self._bar(last if end is not None else row, row, x, y, end)
 
     def _bar(self, last: Row, first: Row, x: float, y: float, end: float | None) -> None:
+        """Eine Activity: ein Kästchen, oder ein Balken, solange sie neben anderem läuft oder wartet."""
         failed, compensation = last.failed, first.look is Look.COMPENSATION
         tone = "bad" if failed else "comp" if compensation else "ok"
-        top, bottom = y - 8, (end if end is not None else y) + 8
-        running = first.part == "begin" and end is None
+        icon = "cross" if failed else "undo" if compensation else "check"
+        open_ = compensation or last.attempts > 1
+        if first.part == "whole":
+            dash = ' stroke-dasharray="3 2"' if open_ else ""
+            box = (
+                f'<rect class="dl-bar{" dl-open" if open_ else ""}" x="-8" y="-8" width="16" height="16" rx="4"{dash}/>'
+            )
+            self._nodes.append(self._iconed(x, y, icon, tone, box, 0.85, open_=open_))
+            return
         fill = ""
         if compensation:
             fill = f' style="fill:url(#{self._id}-h)"'
-        elif last.attempts > 1 or running:
+        elif last.attempts > 1 or end is None:
             fill = ' style="fill:var(--dl-paper);stroke-dasharray:3 2.5"'
+        height = end - y + 8 if end is not None else 18
         self._nodes.append(
-            f'<rect class="dl-bar dl-{tone}" x="{x - 6:g}" y="{top:g}" width="12" '
-            f'height="{bottom - top:g}" rx="3"{fill}/>'
+            f'<rect class="dl-bar dl-{tone}" x="{x - 6:g}" y="{y - 8:g}" width="12" height="{height:g}" rx="3"{fill}/>'
         )
-        if running:
-            return
-        icon = "cross" if failed else "undo" if compensation else "check"
-        ring = compensation or last.attempts > 1
-        self._badge(x, bottom - 8, icon, tone, 7.5, open_=ring)
+        if end is not None:
+            self._badge(x, end, icon, tone, 7.5, open_=open_)
 
     def _badge(self, x: float, y: float, icon: str, tone: str, radius: float, *, open_: bool) -> None:
-        css, stroke = ("dl-bar dl-open", "dl-icon") if open_ else ("dl-bar", "dl-icon dl-on")
-        scale = round(radius / 8.5, 2)
-        self._nodes.append(
-            f'<g class="dl-{tone}"><circle class="{css}" cx="{x:g}" cy="{y:g}" r="{radius:g}"/>'
-            f'<path class="{stroke}" d="{_ICONS[icon]}" transform="translate({x:g} {y:g}) scale({scale:g})"/></g>'
+        circle = f'<circle class="dl-bar{" dl-open" if open_ else ""}" r="{radius:g}"/>'
+        self._nodes.append(self._iconed(x, y, icon, tone, circle, round(radius / 8.5, 2), open_=open_))
+
+    @staticmethod
+    def _iconed(x: float, y: float, icon: str, tone: str, shape: str, scale: float, *, open_: bool) -> str:
+        stroke = "dl-icon" if open_ else "dl-icon dl-on"
+        return (
+            f'<g class="dl-{tone}" transform="translate({x:g} {y:g})">{shape}'
+            f'<path class="{stroke}" d="{_ICONS[icon]}" transform="scale({scale:g})"/></g>'
         )
 
     def _node(self, lane: str, y: float, icon: str, tone: str, *, open_: bool = False, radius: float = 8.5) -> None:
@@ -966,6 +978,7 @@ _FIGURE_STYLE = """
 .dl-figur details{font-size:.85em}
 .dl-figur .dl-tabelle{overflow-x:auto}
 .dl-figur table{border-collapse:collapse;width:100%}
+.dl-figur td:first-child,.dl-figur td:last-child{white-space:nowrap}
 .dl-figur th,.dl-figur td{text-align:left;vertical-align:top;padding:.25em .75em .25em 0;border-bottom:1px solid #8884}
 """
 

@@ -9,12 +9,11 @@ from enum import StrEnum
 from typing import Any
 
 from temporalio.api.common.v1 import Payloads
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TimeoutType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from dauerlauf.history._text import (
-    TIMEOUTS,
     arguments,
     duration_text,
     failure_text,
@@ -506,12 +505,13 @@ class _Reader:
         }
         if "scheduled" in kind:
             return values
-        if a.identity and self._lost and a.identity != self._worker:
-            previous = self._worker or "der vorige Worker"
+        if a.identity and self._lost:
+            same = a.identity == self._worker
+            previous = self._worker or "Der vorige Worker"
             values |= {
                 "kind": StepKind.TAKEOVER,
-                "title": f"{a.identity} übernimmt",
-                "detail": f"Replay der Historie; {previous} meldet sich nicht mehr",
+                "title": f"{a.identity} {'macht weiter' if same else 'übernimmt'}",
+                "detail": "" if same else f"{previous} meldet sich nicht mehr; Replay der Historie",
                 "internal": False,
             }
         if a.identity:
@@ -522,12 +522,12 @@ class _Reader:
         self._lost = True
         started = self._by_id.get(a.started_event_id)
         worker = (started and started.workflow_task_started_event_attributes.identity) or self._worker
-        reason = TIMEOUTS.get(a.timeout_type, "Zeitlimit überschritten")
+        reason = _TASK_TIMEOUTS.get(a.timeout_type, "Workflow Task überfällig")
         return {
             "kind": StepKind.CRASH,
             "actor": "server",
             "title": f"{worker or 'Worker'} antwortet nicht",
-            "detail": f"Workflow Task: {reason}",
+            "detail": reason,
             "identity": worker,
             "caused_by": a.scheduled_event_id or None,
         }
@@ -615,6 +615,10 @@ _TITLES = {
     "WorkflowExecutionPaused": "Workflow angehalten",
     "WorkflowExecutionUnpaused": "Workflow fortgesetzt",
     "Unspecified": "Unbekanntes Event",
+}
+_TASK_TIMEOUTS = {
+    TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START: "Workflow Task nicht abgeholt (Schedule-to-Start-Timeout)",
+    TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE: "Workflow Task nicht beendet (Start-to-Close-Timeout)",
 }
 _Handler = Callable[[_Reader, HistoryEvent, Any], dict[str, Any]]
 _HANDLERS: dict[str, _Handler] = {
