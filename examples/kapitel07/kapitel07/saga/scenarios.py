@@ -117,6 +117,11 @@ def at(activity: str, action: ActivityAction, *attempts: int) -> FaultPlan:
     return FaultPlan((ActivityFault(activity, action, attempts=attempts or (1,)),))
 
 
+def slow(**seconds: float) -> FaultPlan:
+    """Ein Störplan, in dem jede genannte Activity um so viele Sekunden später beginnt."""
+    return FaultPlan(tuple(ActivityFault(name, ActivityAction.DELAY, seconds=delay) for name, delay in seconds.items()))
+
+
 @PATTERN.scenario("glatt", "Alle vier Schritte gelingen, die Bestätigung geht hinaus.")
 async def smooth(stage: Stage) -> None:
     """Der gute Fall."""
@@ -150,7 +155,9 @@ async def invalid_vat_id(stage: Stage) -> None:
 @PATTERN.scenario("parallel", "Wie rechnung-scheitert, aber alle Kompensationen laufen gleichzeitig.")
 async def parallel(stage: Stage) -> None:
     """Die Variante für Kompensationen, die einander nicht brauchen."""
-    await play_through(stage, order("N-1006", **INVALID_VAT_ID), parallel=True)
+    # Verschieden langsame Dienste: So ist die Reihenfolge der Antworten in jeder Aufzeichnung dieselbe.
+    plan = slow(cancel_parcel=0.2, refund_payment=0.4, release_stock=0.6)
+    await play_through(stage, order("N-1006", **INVALID_VAT_ID), plan, parallel=True)
 
 
 @PATTERN.scenario("dienst-stolpert", "Der Versanddienst fällt zweimal aus; der dritte Versuch gelingt.")
@@ -259,7 +266,7 @@ async def compensation_repaired(stage: Stage) -> None:
 @PATTERN.scenario("kompensation-ausgelassen", "Das Paket ist schon unterwegs; ein Mensch klärt das und lässt es aus.")
 async def compensation_skipped(stage: Stage) -> None:
     """Auslassen verlangt eine Begründung und hinterlässt einen Klärfall in der Buchhaltung."""
-    async with open_shop(stage) as world:
+    async with open_shop(stage, slow(open_case=0.5)) as world:
         world.carrier.collect("N-1020")
         handle = await place_and_wait_until_blocked(stage, order("N-1020", **INVALID_VAT_ID))
         try:
