@@ -90,6 +90,16 @@ class DeliberateErrorWorkflow:
 # --8<-- [end:deliberate]
 
 
+@workflow.defn(failure_exception_types=[KeyError])
+class DeclaredErrorWorkflow:
+    """Erklärt `KeyError` zu einem Grund, zu scheitern."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Scheitert, statt zu hängen."""
+        raise KeyError("Buddelschiff")
+
+
 @workflow.defn
 class ActivityErrorWorkflow:
     """Fängt nichts: Der Fehler der Activity verlässt den Workflow."""
@@ -176,6 +186,7 @@ class SleepWorkflow:
 WORKFLOWS = [
     PlainErrorWorkflow,
     DeliberateErrorWorkflow,
+    DeclaredErrorWorkflow,
     ActivityErrorWorkflow,
     DeadlineWorkflow,
     ImpatientWorkflow,

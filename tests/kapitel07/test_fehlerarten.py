@@ -14,6 +14,7 @@ from fehlerarten_beispiele import (
     ActivityErrorWorkflow,
     CancelWatcher,
     DeadlineWorkflow,
+    DeclaredErrorWorkflow,
     DeliberateErrorWorkflow,
     ImpatientWorkflow,
     PlainErrorWorkflow,
@@ -86,6 +87,13 @@ async def test_application_error_laesst_den_workflow_scheitern(timelapse: Timela
     cause, kinds, _ = await failure(timelapse, DeliberateErrorWorkflow.run, "Buddelschiff")
     assert isinstance(cause, ApplicationError)
     assert cause.type == "PreisFehlt"
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in kinds
+
+
+async def test_erklaerte_ausnahme_laesst_den_workflow_scheitern(timelapse: Timelapse) -> None:
+    cause, kinds, _ = await failure(timelapse, DeclaredErrorWorkflow.run)
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == "KeyError"
     assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in kinds
 
 
