@@ -59,10 +59,12 @@ Der Kopf einer Musterseite (alle Felder nötig, sobald ``problem`` dasteht)::
     kapitel: 7
     beispiel: kapitel07/saga
     test: tests/kapitel07/test_saga.py
+    rang: 8
     ---
 
-Kategorien stehen in ``dauerlauf.book.catalogue.CATEGORIES``, Stufen sind G, F und P. Die geprüften Versionen
-stehen nicht im Kopf: Der Katalog liest sie aus den installierten Paketen.
+``rang`` ist die Stelle der Seite in ihrem Kapitel (Navigation und Katalog; ohne Angabe nach Titel am Ende); ``title``
+und ``rang`` gelten für alle Seiten. Kategorien stehen in ``dauerlauf.book.catalogue.CATEGORIES``, Stufen sind G, F
+und P. Die geprüften Versionen stehen nicht im Kopf: Der Katalog liest sie aus den installierten Paketen.
 
 Ausgaben: ``<!-- ausgabe: dauerlauf zeige saga glatt -->`` und direkt danach ein Zaun ```` ```text ````. Das
 Paar erscheint als Terminal mit kopierbarem Befehl ``uv run dauerlauf zeige saga glatt``; gefüllt und verglichen

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, SubElement
 
-from dauerlauf.book.page import PageContext, PageError, front_matter
+from markdown.util import AtomicString
+
+from dauerlauf.book.page import PageContext, PageError, front_matter, rank
 from dauerlauf.book.sources import locate
 from dauerlauf.errors import DauerlaufError
 
@@ -45,6 +48,7 @@ class Entry:
     chapter: int
     example: str
     test: str
+    rank: int
 
 
 def entries(root: Path) -> list[Entry]:
@@ -55,7 +59,7 @@ def entries(root: Path) -> list[Entry]:
         for page in sorted(book.rglob("*.md"))
         if "problem" in (head := front_matter(page)) or "beispiel" in head
     ]
-    return sorted(found, key=lambda entry: (entry.chapter, entry.title.casefold()))
+    return sorted(found, key=lambda entry: (entry.chapter, entry.rank, entry.title.casefold()))
 
 
 def _entry(root: Path, page: Path, head: dict[str, Any]) -> Entry:
@@ -83,6 +87,7 @@ def _entry(root: Path, page: Path, head: dict[str, Any]) -> Entry:
         chapter=head["kapitel"],
         example=example,
         test=str(head["test"]),
+        rank=rank(head),
     )
 
 
@@ -117,7 +122,18 @@ def build(context: PageContext, directive: Directive) -> Element:
         level.text = LEVELS[entry.level]
         SubElement(row, "td", {"data-spalte": "Kapitel"}).text = str(entry.chapter)
         sources = SubElement(row, "td", {"data-spalte": "Beispiel und Test"})
-        SubElement(sources, "code").text = entry.example
+        _path(sources, entry.example)
         SubElement(sources, "br")
-        SubElement(sources, "code").text = entry.test
+        _path(sources, entry.test)
     return box
+
+
+def _path(parent: Element, path: str) -> None:
+    """Ein Pfad, der nur nach / und _ umbricht."""
+    code = SubElement(parent, "code")
+    for piece in re.findall(r"[^/_]+[/_]*", path):
+        if len(code):
+            code[-1].tail = AtomicString(piece)
+        else:
+            code.text = AtomicString((code.text or "") + piece)
+        SubElement(code, "wbr")

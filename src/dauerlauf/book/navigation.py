@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dauerlauf.book.page import PageError, front_matter
+from dauerlauf.book.page import PageError, front_matter, rank
 
 # Der Name eines Ordners ist ASCII und klein; was Leserinnen und Leser sehen, steht hier.
 SECTIONS = {
@@ -58,7 +58,7 @@ def _pages(folder: Path) -> list[Path]:
 
 def _sorted(folder: Path) -> list[Path]:
     pages = [page for page in folder.glob("*.md") if page.name != "index.md"]
-    return sorted(pages, key=lambda page: (front_matter(page).get("rang", 1000), _title(page).casefold()))
+    return sorted(pages, key=lambda page: (rank(front_matter(page)), _title(page).casefold()))
 
 
 def _page(book: Path, page: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from os import path as ospath
 from pathlib import Path
@@ -30,6 +30,11 @@ def slug(text: str) -> str:
 def front_matter(path: Path) -> dict[str, Any]:
     """Liest den YAML-Kopf einer Seite; ohne Kopf ein leeres Wörterbuch. Ungültiges YAML: PageError."""
     return dict(_front_matter(path, path.stat().st_mtime_ns))
+
+
+def rank(head: Mapping[str, Any]) -> int:
+    """Die Stelle einer Seite in ihrem Ordner laut Kopf (``rang``); ohne Angabe hinter allen mit Angabe."""
+    return int(head.get("rang", 1000))
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from html import escape
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
@@ -27,7 +28,10 @@ def build(context: PageContext, directive: Directive) -> Element:
     directive.allow(words=range(1, 2), text=True)
     pattern_name, _, scenario_name = directive.words[0].partition("/")
     scenario = find_pattern(pattern_name).find(scenario_name)
-    steps = history.steps(history.load(_recorded(scenario)))
+    recorded = history.load(_recorded(scenario))
+    # Ein Replay beim Bau: Es nennt zu jedem Event die Zeile im Workflow und scheitert, wenn Bild und Code nicht
+    # mehr zusammenpassen.
+    steps = history.steps(recorded, sources=asyncio.run(history.source_lines(recorded, scenario.pattern.workflows)))
     label, anchor = context.label("Bild", f"lauf-{slug(scenario.name)}")
     caption = escape(directive.text or "")
     picture = timeline.html(steps, scenario.pattern.legend, title=directive.text or "")
