@@ -48,13 +48,19 @@ async def execute(files: Sequence[Path]) -> "list[NotebookNode]":
         async with gate:
             with tempfile.TemporaryDirectory(prefix="dauerlauf-", ignore_cleanup_errors=True) as folder:
                 client = nbclient.NotebookClient(
-                    notebook, timeout=CELL_TIMEOUT, resources={"metadata": {"path": folder}}
+                    notebook,
+                    timeout=CELL_TIMEOUT,
+                    resources={"metadata": {"path": folder}},
+                    extra_arguments=["--IPKernelApp.log_level=ERROR"],
                 )
                 try:
                     await client.async_execute()
-                except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                    reason = str(error).strip().splitlines()[-1]
-                    raise DauerlaufError(f"Das Notebook „{file.stem}“ bricht ab: {reason}") from error
+                except CellExecutionError as error:
+                    raise DauerlaufError(
+                        f"Das Notebook „{file.stem}“ bricht ab: {error.ename}: {error.evalue}"
+                    ) from error
+                except (CellTimeoutError, DeadKernelError) as error:
+                    raise DauerlaufError(f"Das Notebook „{file.stem}“ bricht ab: {error}") from error
         return notebook
 
     return list(await asyncio.gather(*map(one, files)))

@@ -1,6 +1,7 @@
 """Das Muster `absturz_und_weiter`: wirkliche Prozesse sterben, die Bücher sagen, was geschah."""
 
 import asyncio
+import inspect
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError
+from temporalio.worker import Worker
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
 from dauerlauf.history import load
@@ -146,6 +148,14 @@ async def _waiting(handle: WorkflowHandle[Any, Any]) -> None:
 @pytest.mark.parametrize("name", PATTERN.scenarios)
 async def test_aufgezeichneter_lauf_passt_zum_code(name: str, replay: Callable[..., Awaitable[int]]) -> None:
     assert await replay(PATTERN.history_file(name), workflows=[ProcessOrder]) == 1
+
+
+def test_standardwerte() -> None:
+    worker = inspect.signature(Worker.__init__).parameters
+    assert worker["sticky_queue_schedule_to_start_timeout"].default == timedelta(seconds=10)
+    assert worker["max_cached_workflows"].default == 1000
+    started = load(PATTERN.history_file("ohne-absturz")).events[0].workflow_execution_started_event_attributes
+    assert started.workflow_task_timeout.ToTimedelta() == timedelta(seconds=10)
 
 
 def test_absturz_kostet_drei_events() -> None:

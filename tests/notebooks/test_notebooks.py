@@ -1,0 +1,221 @@
+"""Die Notebooks: ohne Ausgaben gespeichert, mit Sandbox, ausführbar von oben nach unten – auch in JupyterLab."""
+
+import asyncio
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dauerlauf import notebooks
+from dauerlauf.errors import DauerlaufError
+
+ROOT = Path(__file__).parents[2]
+FILES = notebooks.stored(ROOT)
+NAMES = [file.stem for file in FILES]
+UNSANDBOXED = ("sandboxed=False", "UnsandboxedWorkflowRunner", "sandbox_unrestricted")
+
+
+def read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def code_cells(notebook: Any) -> list[str]:
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def outputs(notebook: Any) -> str:
+    """Alles, was die Zellen ausgeben, als ein Text."""
+    parts = []
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            parts.append(output.get("text") or output.get("data", {}).get("text/html", ""))
+    return "\n".join(parts)
+
+
+@pytest.fixture(scope="module")
+def executed() -> dict[str, Any]:
+    """Alle Notebooks, in einem Prozess ausgeführt."""
+    return dict(zip(NAMES, asyncio.run(notebooks.execute(FILES)), strict=True))
+
+
+def test_es_gibt_notebooks() -> None:
+    assert "kapitel01" in NAMES
+
+
+@pytest.mark.parametrize("file", FILES, ids=NAMES)
+def test_gespeichert_ohne_ausgaben_und_mit_festen_ids(file: Path) -> None:
+    notebook = read(file)
+    cells = notebook["cells"]
+    assert not [cell["id"] for cell in cells if cell.get("outputs") or cell.get("execution_count")]
+    assert [cell["id"] for cell in cells] == [f"zelle-{number:02d}" for number in range(1, len(cells) + 1)]
+    assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=NAMES)
+def test_sandbox_bleibt_an(file: Path) -> None:
+    assert not [code for code in code_cells(read(file)) if any(name in code for name in UNSANDBOXED)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_laeuft_von_oben_nach_unten(name: str, executed: dict[str, Any]) -> None:
+    counts = [cell["execution_count"] for cell in executed[name]["cells"] if cell["cell_type"] == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+    assert "<svg" in outputs(executed[name])
+
+
+def test_kapitel01_zeigt_was_der_text_sagt(executed: dict[str, Any]) -> None:
+    shown = [outputs({"cells": [cell]}) for cell in executed["kapitel01"]["cells"]]
+    runs = [text for text in shown if "<svg" in text]
+    assert len(runs) == 8
+    assert "Versuch 2" in runs[1]
+    assert "Zahlungsdienst: 1 × gebucht, 1 × aufgerufen" in runs[3]
+    assert "Zahlungsdienst: 1 × gebucht, 2 × aufgerufen" in runs[4]
+    assert "Zahlungsdienst: 2 × gebucht, 2 × aufgerufen" in runs[5]
+    # Die geänderte Retry-Policy wartet 10 und 20 Minuten statt einer und zwei Sekunden, die Stornofrist noch 30.
+    assert not re.search(r"\+1\s?h\b", runs[6])
+    assert re.search(r"\+1\s?h\b", runs[7])
+
+
+# render
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ein Projekt mit einem Notebook, das gelingt, und einem, das scheitert."""
+    (tmp_path / "src" / "dauerlauf").mkdir(parents=True)
+    (tmp_path / "mkdocs.yml").touch()
+    (tmp_path / "notebooks").mkdir()
+    for name, source in (("gut", "print(6 * 7)"), ("schlecht", "raise ValueError('kaputt')")):
+        cell: dict[str, Any] = {"cell_type": "code", "id": "zelle-01", "metadata": {}, "source": source}
+        cell |= {"outputs": [], "execution_count": None}
+        notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_render_legt_markdown_ab_und_laesst_das_notebook_unberuehrt(project: Path) -> None:
+    before = (project / "notebooks" / "gut.ipynb").read_bytes()
+    assert notebooks.render(["gut"]) == [project / ".cache" / "notebooks" / "gut.md"]
+    text = (project / ".cache" / "notebooks" / "gut.md").read_text(encoding="utf-8")
+    assert "```python\nprint(6 * 7)\n```" in text
+    assert "    42" in text
+    assert (project / "notebooks" / "gut.ipynb").read_bytes() == before
+
+
+@pytest.mark.usefixtures("project")
+def test_gescheiterte_zelle_nennt_notebook_und_grund() -> None:
+    with pytest.raises(DauerlaufError, match="„schlecht“ bricht ab: ValueError: kaputt"):
+        notebooks.render(["schlecht"])
+
+
+@pytest.mark.usefixtures("project")
+def test_unbekanntes_notebook() -> None:
+    with pytest.raises(DauerlaufError, match="„fehlt“ gibt es nicht; es gibt: gut, schlecht"):
+        notebooks.render(["fehlt"])
+
+
+@pytest.mark.usefixtures("project")
+def test_ohne_werkzeuge_sagt_die_meldung_was_zu_tun_ist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nbclient", None)
+    with pytest.raises(DauerlaufError, match="uv run --group notebooks"):
+        notebooks.render()
+
+
+# JupyterLab
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Ein laufendes JupyterLab."""
+
+    url: str
+    token: str
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.url}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"token {self.token}"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            text = response.read().decode()
+        return json.loads(text) if path.startswith("api/") and text else text
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """Startet JupyterLab über dem Ordner der Notebooks, ohne Browser."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        pytest.skip("JupyterLab ist nicht installiert (uv run --group notebooks --group test pytest)")
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
+    process = subprocess.Popen(
+        [*command, f"--ServerApp.root_dir={ROOT / 'notebooks'}"],
+        env=os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (found := list(tmp_path.glob("jpserver-*.json"))):
+            assert process.poll() is None, "JupyterLab ist beim Start gescheitert."
+            assert time.monotonic() < deadline, "JupyterLab ist nach 60 s nicht bereit."
+            time.sleep(0.05)
+        info = json.loads(found[0].read_text(encoding="utf-8"))
+        yield Lab(info["url"], info["token"])
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+
+
+async def run_cells(lab: Lab, name: str, cells: list[str]) -> None:
+    """Öffnet eine Sitzung und schickt dem Kernel die Zellen über den WebSocket, so wie die Oberfläche."""
+    from tornado.httpclient import HTTPRequest
+    from tornado.websocket import websocket_connect
+
+    session = {"path": name, "name": name, "type": "notebook", "kernel": {"name": "python3"}}
+    kernel = (await asyncio.to_thread(lab.call, "POST", "api/sessions", session))["kernel"]["id"]
+    socket = await websocket_connect(
+        HTTPRequest(
+            f"{lab.url.replace('http', 'ws', 1)}api/kernels/{kernel}/channels",
+            headers={"Authorization": f"token {lab.token}"},
+        )
+    )
+    try:
+        for code in cells:
+            header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "session": "test", "version": "5.3"}
+            content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
+            message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+            await socket.write_message(json.dumps(message))
+            reply: dict[str, Any] = {}
+            while reply.get("parent_header", {}).get("msg_id") != header["msg_id"] or reply["channel"] != "shell":
+                text = await asyncio.wait_for(socket.read_message(), 60)
+                assert text is not None, f"Der Kernel von {name} hat die Verbindung beendet."
+                reply = json.loads(text)
+            assert reply["content"]["status"] == "ok", f"{name}: {reply['content'].get('evalue')}\n{code}"
+    finally:
+        socket.close()
+
+
+async def test_laeuft_in_jupyterlab(lab: Lab) -> None:
+    before = {file: file.read_bytes() for file in FILES}
+    for file in FILES:
+        assert "jupyter-config-data" in await asyncio.to_thread(lab.call, "GET", f"lab/tree/{file.name}")
+        opened = await asyncio.to_thread(lab.call, "GET", f"api/contents/{file.name}")
+        await run_cells(lab, file.name, code_cells(opened["content"]))
+    assert {file: file.read_bytes() for file in FILES} == before
