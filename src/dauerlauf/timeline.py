@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import html as html_module
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -41,7 +41,7 @@ class Captions(Protocol):
 @dataclass(frozen=True)
 class _NoCaptions:
     compensations: frozenset[str] = frozenset()
-    services: Mapping[str, str] = frozenset()  # type: ignore[assignment]
+    services: Mapping[str, str] = field(default_factory=dict)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def rows(steps: Sequence[Step], legend: Captions | None = None, *, fold: bool = 
     return _folded(found) if fold else found
 
 
-def _operations(steps: Sequence[Step], legend: Captions) -> Iterator[tuple[Row, int, int]]:
+def _operations(steps: Sequence[Step], legend: Captions) -> Iterator[tuple[Row, int]]:
     visible = [step for step in steps if not step.internal and step.kind not in _INSIDE]
     started = {step.caused_by: step for step in steps if step.kind is StepKind.ACTIVITY_STARTED}
     opened = {step.number: step for step in visible if step.kind in _OPENERS}
@@ -213,15 +213,15 @@ def _operations(steps: Sequence[Step], legend: Captions) -> Iterator[tuple[Row, 
             timer = step.kind is StepKind.TIMER_STARTED
             together = close is not None and close is following and (timer or close.time - step.time < GAP)
             if close is not None and together:
-                yield _row(step, close, "whole", legend, started), step.number, close.number
+                yield _row(step, close, "whole", legend, started), close.number
                 index += 2
                 continue
-            yield _row(step, close, "begin", legend, started), step.number, step.number
+            yield _row(step, close, "begin", legend, started), step.number
         elif step.kind in _CLOSERS and step.caused_by in opened:
             opener = opened[step.caused_by]
-            yield _row(opener, step, "end", legend, started), step.number, step.number
+            yield _row(opener, step, "end", legend, started), step.number
         else:
-            yield _single(step, legend), step.number, step.number
+            yield _single(step, legend), step.number
         index += 1
 
 
@@ -307,10 +307,10 @@ def _single(step: Step, legend: Captions) -> Row:
     )
 
 
-def _with_gaps(found: Iterable[tuple[Row, int, int]], steps: Sequence[Step]) -> Iterator[Row]:
+def _with_gaps(found: Iterable[tuple[Row, int]], steps: Sequence[Step]) -> Iterator[Row]:
     skips = [step.number for step in steps if step.kind is StepKind.TIME_SKIP]
     clock, last, position = timedelta(0), 0, 0
-    for row, first, end in found:
+    for row, end in found:
         wait = row.time - clock
         position = _advance(skips, position, last)
         skipped = position < len(skips) and skips[position] < end
@@ -321,7 +321,6 @@ def _with_gaps(found: Iterable[tuple[Row, int, int]], steps: Sequence[Step]) -> 
             yield Row(look, clock, row.time, "gap", f"{duration_text(wait)} später", look.value, count=0)
         yield row
         clock, last = max(clock, row.end), max(last, end)
-        del first
 
 
 def _advance(skips: Sequence[int], position: int, last: int) -> int:
@@ -451,6 +450,7 @@ class _Layout:
     first: int
     """Mitte der ersten Spur."""
     spacing: int
+    slot: int
     slots: int
     """So viele Activities stehen nebeneinander."""
     slanted: bool
@@ -458,8 +458,8 @@ class _Layout:
     small: float = 11.5
 
 
-_NARROW = _Layout(width=360, clock=50, first=64, spacing=24, slots=3, slanted=True)
-_WIDE = _Layout(width=760, clock=78, first=106, spacing=70, slots=5, slanted=False, size=14.0, small=12.5)
+_NARROW = _Layout(width=360, clock=50, first=64, spacing=24, slot=13, slots=4, slanted=True)
+_WIDE = _Layout(width=760, clock=78, first=106, spacing=70, slot=14, slots=5, slanted=False, size=14.0, small=12.5)
 _LANE_NAMES = {
     "client": "Client",
     "workflow": "Workflow",
@@ -467,7 +467,6 @@ _LANE_NAMES = {
     "other": "Andere",
     "service": "Systeme",
 }
-_SLOT = 14
 _LINE = 1.32
 
 _LIGHT = (
@@ -545,7 +544,7 @@ _LOOK_CLASS = {
 }
 
 
-def svg(steps: Sequence[Step], legend: Captions | None = None, *, title: str, wide: bool = False) -> str:
+def svg(steps: Sequence[Step], legend: Captions | None = None, *, title: str, wide: bool = False, uid: str = "") -> str:
     """Die Schritte als SVG zum Einbetten in eine Seite; ohne JavaScript, hell und dunkel.
 
     Die Zeit läuft nach unten. Links stehen die Spuren (wer handelt), rechts steht, was geschieht.
@@ -555,20 +554,21 @@ def svg(steps: Sequence[Step], legend: Captions | None = None, *, title: str, wi
         legend: Kompensationen und fremde Systeme.
         title: Titel für Vorleseprogramme; er bestimmt mit dem Inhalt die IDs im Bild.
         wide: Das breite Bild (760 Einheiten) statt des schmalen für Telefone (360).
+        uid: Unterscheidet die IDs, wenn dasselbe Bild mehrmals auf einer Seite steht.
 
     Returns:
         Ein ``<svg>``-Element; gleiche Eingabe, gleiche Bytes.
     """
-    return _Painter(rows(steps, legend), steps, title, _WIDE if wide else _NARROW).paint()
+    return _Painter(rows(steps, legend), steps, title, _WIDE if wide else _NARROW, uid).paint()
 
 
 class _Painter:
-    def __init__(self, found: Sequence[Row], steps: Sequence[Step], title: str, layout: _Layout) -> None:
+    def __init__(self, found: Sequence[Row], steps: Sequence[Step], title: str, layout: _Layout, uid: str) -> None:
         self._rows = found
         self._title = title
         self._layout = layout
         self._description = summary(steps, found)
-        digest = hashlib.sha256(repr((title, layout.width, found)).encode("utf-8", "replace"))
+        digest = hashlib.sha256(repr((uid, title, layout.width, found)).encode("utf-8", "replace"))
         self._id = f"dl-{digest.hexdigest()[:10]}"
         self._slots, slot_count = _slots(found, layout.slots)
         used = {row.lane for row in found}
@@ -580,7 +580,7 @@ class _Painter:
         x = float(layout.first)
         for lane in lanes:
             self._x[lane] = x
-            x += spacing + (_SLOT * (slot_count - 1) if lane == "activity" else 0)
+            x += spacing + (layout.slot * (slot_count - 1) if lane == "activity" else 0)
         labels = [_width(row.service, layout.small) for row in found] if not layout.slanted else []
         self._label_width = min(max(labels, default=0.0), 120.0)
         self._text_x = round(x - spacing + 18 + self._label_width)
@@ -763,14 +763,15 @@ class _Painter:
                 if row.look is Look.FOLD:
                     self._node("workflow", y, "dots", "wf", open_=True)
             elif row.lane in ("activity", "other") and row.operation in self._slots:
-                self._operation(row, y, self._centers[ends[row.operation]] if row.operation in ends else None)
+                self._operation(row, y, ends.get(row.operation))
             elif row.lane == "client":
                 self._client(row, y)
             else:
                 self._own(row, y)
 
-    def _operation(self, row: Row, y: float, end: float | None) -> None:
-        x = self._x[row.lane] + self._slots[row.operation] * _SLOT
+    def _operation(self, row: Row, y: float, ending: int | None) -> None:
+        end, last = (None, None) if ending is None else (self._centers[ending], self._rows[ending])
+        x = self._x[row.lane] + self._slots[row.operation] * self._layout.slot
         tone = "comp" if row.look is Look.COMPENSATION else "ok"
         if row.failed:
             tone = "bad"
@@ -789,8 +790,7 @@ class _Painter:
             if not self._layout.slanted:
                 name = _wrap(row.service, self._label_width, self._layout.small, 1)[0]
                 self._texts.append(self._text(name, there + 9, y + 4, "dl-m", self._layout.small))
-        last = next((r for r in self._rows if r.part == "end" and r.operation == row.operation), row)
-        self._bar(last if end is not None else row, row, x, y, end)
+        self._bar(row if last is None else last, row, x, y, end)
 
     def _bar(self, last: Row, first: Row, x: float, y: float, end: float | None) -> None:
         """Eine Activity: ein Kästchen, oder ein Balken, solange sie neben anderem läuft oder wartet."""
@@ -983,7 +983,7 @@ _FIGURE_STYLE = """
 """
 
 
-def html(steps: Sequence[Step], legend: Captions | None = None, *, title: str) -> str:
+def html(steps: Sequence[Step], legend: Captions | None = None, *, title: str, uid: str = "") -> str:
     """Eine Abbildung für eine Seite: das Bild (schmal und breit), die Unterschrift und die Tabelle dazu.
 
     Welches Bild zu sehen ist, entscheidet die Breite der Abbildung; das andere ist auch für Vorleseprogramme aus.
@@ -992,9 +992,10 @@ def html(steps: Sequence[Step], legend: Captions | None = None, *, title: str) -
         steps: Die Schritte aus :func:`dauerlauf.history.steps`.
         legend: Kompensationen und fremde Systeme.
         title: Bildunterschrift.
+        uid: Unterscheidet die IDs, wenn dieselbe Abbildung mehrmals auf einer Seite steht.
 
     Returns:
-        Ein ``<figure>``-Element ohne Zeilenumbruch am Anfang einer Zeile Text, ohne JavaScript.
+        Ein ``<figure>``-Element ohne JavaScript; die Unterschrift steht als ``<figcaption>…</figcaption>`` darin.
     """
     found = rows(steps, legend)
     with_source = any(row.source for row in found)
@@ -1018,8 +1019,8 @@ def html(steps: Sequence[Step], legend: Captions | None = None, *, title: str) -
     caption = _escape(title)
     return (
         f'<figure class="dl-figur"><style>{_FIGURE_STYLE}</style>'
-        f'<div class="dl-schmal">{svg(steps, legend, title=title)}</div>'
-        f'<div class="dl-breit">{svg(steps, legend, title=title, wide=True)}</div>'
+        f'<div class="dl-schmal">{svg(steps, legend, title=title, uid=uid)}</div>'
+        f'<div class="dl-breit">{svg(steps, legend, title=title, wide=True, uid=uid)}</div>'
         f"<figcaption>{caption}</figcaption>"
         f'<details><summary>Als Tabelle lesen</summary><div class="dl-tabelle" role="region" tabindex="0" '
         f'aria-label="Tabelle: {caption}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

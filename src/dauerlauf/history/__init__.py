@@ -8,7 +8,7 @@ https://docs.temporal.io/references/events
 from dauerlauf.history._files import dump, load
 from dauerlauf.history._normalise import BASE_TIME, normalise, package_path
 from dauerlauf.history._sources import source_lines
-from dauerlauf.history._steps import SourceLine, Step, StepKind, event_name, steps
+from dauerlauf.history._steps import SourceLine, Step, StepKind, event_name, same_behaviour, steps
 from dauerlauf.history._text import arguments, duration_text, failure_text, readable, size_text
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "normalise",
     "package_path",
     "readable",
+    "same_behaviour",
     "size_text",
     "source_lines",
     "steps",

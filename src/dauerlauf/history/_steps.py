@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -128,6 +129,50 @@ def steps(history: WorkflowHistory, *, sources: Mapping[int, SourceLine] | None 
         Die Schritte. ``time`` des ersten ist null.
     """
     return list(_Reader(history.events, sources or {}).read())
+
+
+_DECISIONS = {
+    StepKind.STARTED,
+    StepKind.ACTIVITY_SCHEDULED,
+    StepKind.ACTIVITY_CANCEL_REQUESTED,
+    StepKind.LOCAL_ACTIVITY,
+    StepKind.TIMER_STARTED,
+    StepKind.SIGNAL,
+    StepKind.SIGNAL_SENT,
+    StepKind.UPDATE_ACCEPTED,
+    StepKind.CANCEL_REQUESTED,
+    StepKind.CHILD_INITIATED,
+    StepKind.NEXUS_SCHEDULED,
+    StepKind.PATCH,
+    StepKind.ATTRIBUTES,
+    StepKind.COMPLETED,
+    StepKind.FAILED,
+    StepKind.CANCELED,
+    StepKind.CONTINUED_AS_NEW,
+}
+
+
+def same_behaviour(one: WorkflowHistory, other: WorkflowHistory) -> bool:
+    """Ob zwei vereinheitlichte Läufe desselben Szenarios dasselbe tun.
+
+    Wie der Server gleichzeitige Ergebnisse auf Workflow Tasks verteilt, ist von Lauf zu Lauf verschieden und zählt
+    nicht. Verglichen werden die Entscheidungen des Workflows und die Eingriffe von außen in ihrer Reihenfolge und
+    alle übrigen Schritte in beliebiger, samt Einzelheiten, Versuchen und Zeit auf die Sekunde.
+
+    Args:
+        one: Ein Lauf, aus :func:`normalise`.
+        other: Ein zweiter Lauf, aus :func:`normalise`.
+
+    Returns:
+        ``True``, wenn ein Unterschied der Dateien nur Zufall ist.
+    """
+    first, second = ([_behaviour(step) for step in steps(run) if not step.internal] for run in (one, other))
+    decided, also_decided = ([step for step in run if step[0] in _DECISIONS] for run in (first, second))
+    return decided == also_decided and Counter(first) == Counter(second)
+
+
+def _behaviour(step: Step) -> tuple[object, ...]:
+    return step.kind, step.title, step.detail, step.attempt, step.actor, int(step.time.total_seconds())
 
 
 class _Reader:
