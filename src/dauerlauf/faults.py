@@ -12,9 +12,8 @@ Woran sich ein Plan hält:
   geschieht nichts, und kein Befehl des Workflows ändert sich: die History bleibt die eines ungestörten Workflows.
 * **Verlorene Meldungen** sind echt: die Funktion lief, ihr Ergebnis geht nie an den Server, und der wiederholt
   den Versuch nach dem Start-To-Close-Timeout. Diese Frist läuft auch im Zeitraffer in Echtzeit. Der Injektor
-  verkürzt sie darum am Server für den verlorenen Versuch auf `HASTENED_TIMEOUT` und stellt sie beim nächsten
-  wieder her (`UpdateActivityExecutionOptions`, so wie `temporal activity update-options`). Die History sieht
-  danach genauso aus wie nach dem vollen Timeout.
+  verkürzt sie darum am Server für den verlorenen Versuch, so wie es `temporal activity update-options` tut; siehe
+  `FaultInjector`.
 """
 
 import asyncio
@@ -22,27 +21,24 @@ import json
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import temporalio.worker
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio import activity
-from temporalio.api.activity.v1 import ActivityOptions
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.api.workflowservice.v1 import UpdateActivityExecutionOptionsRequest
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, WorkflowAlreadyStartedError
 from temporalio.plugin import SimplePlugin
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
@@ -58,8 +54,11 @@ from temporalio.worker import (
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.server import EmbeddedServer
 
-HASTENED_TIMEOUT = timedelta(seconds=0.25)
-"""Auf diese Dauer verkürzt der Injektor das Start-To-Close-Timeout eines verlorenen Versuchs."""
+PATIENCE = timedelta(seconds=1)
+"""So lange wartet der Server auf die verlorene Meldung eines Versuchs, wenn der Plan für alle Workflows gilt."""
+
+FOREVER = timedelta.max
+"""Als `patience`: nichts verkürzen."""
 
 CANCEL_DELIVERY = 10.0
 """So viele Sekunden wartet ein Abbruch höchstens darauf, dass der Workflow ihn zur Kenntnis nimmt."""
@@ -396,13 +395,13 @@ class Journal:
         with self.path.open("ab", buffering=0) as file:
             file.write(json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n")
 
-    def add_hastened(self, workflow_id: str, activity_id: str, attempt: int) -> None:
-        """Merkt vor, dass der nächste Versuch der Activity ihre Fristen wiederherstellen muss."""
-        self.add(Fired(workflow_id, _HASTENED, activity_id, attempt))
+    def add_shortened(self, workflow_id: str, activity_id: str, attempt: int) -> None:
+        """Merkt vor, dass der nächste Versuch der Activity ihre Frist wiederherstellen muss."""
+        self.add(Fired(workflow_id, _SHORTENED, activity_id, attempt))
 
-    def hastened(self, workflow_id: str, activity_id: str) -> bool:
-        """Ob die Fristen der Activity verkürzt worden sind."""
-        place = (workflow_id, activity_id, _HASTENED)
+    def shortened(self, workflow_id: str, activity_id: str) -> bool:
+        """Ob die Frist der Activity verkürzt worden ist."""
+        place = (workflow_id, activity_id, _SHORTENED)
         return any((e.workflow_id, e.activity_id, e.text) == place for e in self.entries())
 
     def entries(self) -> list[Fired]:
@@ -415,10 +414,15 @@ class Journal:
 
     def texts(self, workflow_id: str | None = None) -> list[str]:
         """Die Wortlaute der eingetretenen Störungen, wahlweise nur die eines Workflows."""
-        return [e.text for e in self.entries() if workflow_id in (None, e.workflow_id) and e.text != _HASTENED]
+        return [e.text for e in self.entries() if workflow_id in (None, e.workflow_id) and e.text != _SHORTENED]
 
 
-_HASTENED = "Start-To-Close-Timeout verkürzt"
+_SHORTENED = "Frist verkürzt"
+
+PARKING = "dauerlauf-parkplatz"
+"""Task Queue, an der kein Worker hört; siehe `give_up_attempt`."""
+
+T = TypeVar("T")
 
 Plans = FaultPlan | Mapping[str, FaultPlan]
 
@@ -433,12 +437,21 @@ class FaultInjector(SimplePlugin):
     soll: `timelapse.client_for("worker-1", plugins=[FaultInjector(plan)])`.
 
     `plans` ist ein Plan für alle Workflows des Workers oder ein Plan je Workflow-Id. `journal` hält fest, was
-    eingetreten ist. Mit `hasten=False` wartet ein verlorener Versuch sein wirkliches Timeout ab. Wirft
-    `DauerlaufError`, wenn ein Plan den Worker tötet und dieser Prozess kein `WorkerProcess` ist.
+    eingetreten ist. `patience` sagt, wie lange der Server auf eine verlorene Meldung wartet:
+
+    * eine Dauer (mit einem Plan für alle Workflows: `PATIENCE`): Der nächste Versuch stellt die volle Frist wieder her.
+      Die History gleicht der nach dem vollen Timeout, samt dessen Grund. Beginnt der nächste Versuch aber auf einem
+      überlasteten Rechner später als `patience`, läuft auch er ab.
+    * `timedelta(0)` (mit einem Plan je Workflow-Id der Standard): Der Server gibt sofort auf, auch unter Last ohne
+      zusätzlichen Versuch; der nächste Versuch nennt in der History dann keinen Grund (siehe `give_up_attempt`).
+    * `FOREVER`: Es bleibt beim Timeout, das der Workflow gesetzt hat.
+
+    Wirft `DauerlaufError`, wenn ein Plan den Worker tötet und dieser Prozess kein `WorkerProcess` ist.
     """
 
-    def __init__(self, plans: Plans, *, journal: Journal | None = None, hasten: bool = True) -> None:
+    def __init__(self, plans: Plans, *, journal: Journal | None = None, patience: timedelta | None = None) -> None:
         super().__init__("dauerlauf.FaultInjector")
+        many = isinstance(plans, Mapping)
         every = plans.values() if isinstance(plans, Mapping) else [plans]
         if not mortal and any(plan.deadly for plan in every):
             raise DauerlaufError(
@@ -446,9 +459,10 @@ class FaultInjector(SimplePlugin):
             )
         self._plans = plans
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._watchers: set[asyncio.Future[None]] = set()
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._rescues: set[asyncio.Task[None]] = set()
         self.journal = journal or Journal()
-        self.hasten = hasten
+        self.patience = (timedelta(0) if many else PATIENCE) if patience is None else patience
 
     def plan_for(self, workflow_id: str) -> FaultPlan:
         """Der Plan, der für einen Workflow gilt."""
@@ -468,35 +482,36 @@ class FaultInjector(SimplePlugin):
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
-        """Merkt sich die Event-Loop des Workers und beendet am Schluss die Beobachter."""
+        """Merkt sich die Event-Loop des Workers und räumt am Schluss auf."""
         self._loop = asyncio.get_running_loop()
         try:
             await next(worker)
         finally:
             for watcher in self._watchers:
                 watcher.cancel()
+            # Ein Versuch auf dem Parkplatz muss zurück, sonst fände ihn kein anderer Worker.
+            if self._rescues:
+                await asyncio.wait(self._rescues, timeout=5)
 
-    def block_on(self, work: Awaitable[None]) -> None:
+    def block_on(self, work: Coroutine[Any, Any, None]) -> None:
         """Führt `work` auf der Event-Loop des Workers aus und wartet im Thread des Workflow Task darauf."""
         assert self._loop is not None
-
-        async def run() -> None:
-            await work
-
         # Kürzer als die 2 s, nach denen das SDK einen Workflow Task für verklemmt hält.
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(1.5)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(1.5)
 
-    def watch(self, work: Awaitable[None]) -> None:
-        """Startet `work` nebenher auf der Event-Loop des Workers."""
+    def watch(self, work: Coroutine[Any, Any, None]) -> None:
+        """Startet aus dem Thread eines Workflow Task `work` nebenher; es endet spätestens mit dem Worker."""
         assert self._loop is not None
-        loop = self._loop
+        self._loop.call_soon_threadsafe(self._begin, work, self._watchers)
 
-        def begin() -> None:
-            watcher = asyncio.ensure_future(work)
-            self._watchers.add(watcher)
-            watcher.add_done_callback(self._watchers.discard)
+    def rescue(self, work: Coroutine[Any, Any, None]) -> None:
+        """Startet `work` nebenher; der Worker wartet am Schluss darauf."""
+        self._begin(work, self._rescues)
 
-        loop.call_soon_threadsafe(begin)
+    def _begin(self, work: Coroutine[Any, Any, None], group: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        group.add(task)
+        task.add_done_callback(group.discard)
 
 
 def die() -> None:
@@ -512,44 +527,78 @@ async def event_reached(handle: WorkflowHandle[Any, Any], number: int) -> bool:
     return False
 
 
-async def hasten_timeout(client: Client, workflow_id: str, activity_id: str, run_id: str | None = None) -> None:
-    """Lässt den Server einen verlorenen Versuch nach `HASTENED_TIMEOUT` statt nach dem vollen Timeout aufgeben.
+async def shorten_timeout(
+    client: Client, workflow_id: str, activity_id: str, run_id: str | None, timeout: timedelta
+) -> None:
+    """Verkürzt am Server das Start-To-Close-Timeout einer Activity, auch für den Versuch, der gerade läuft.
 
-    Der nächste Versuch muss die Frist mit `restore_timeout` zurückstellen. Läuft die Activity nicht mehr, geschieht
-    nichts; kennt ein älterer Server den Aufruf nicht, bleibt es beim vollen Timeout.
+    Läuft sie nicht mehr, geschieht nichts; kennt der Server den Aufruf nicht, bleibt es beim vollen Timeout.
     """
-    duration = Duration()
-    duration.FromTimedelta(HASTENED_TIMEOUT)
-    await _update_options(
-        client,
-        UpdateActivityExecutionOptionsRequest(
-            namespace=client.namespace,
-            workflow_id=workflow_id,
-            run_id=run_id or "",
-            activity_id=activity_id,
-            activity_options=ActivityOptions(start_to_close_timeout=duration),
-            update_mask=FieldMask(paths=["start_to_close_timeout"]),
-        ),
-    )
-
-
-async def restore_timeout(client: Client, workflow_id: str, activity_id: str, run_id: str | None = None) -> None:
-    """Stellt die Fristen wieder her, mit denen der Workflow die Activity geplant hat."""
-    await _update_options(
-        client,
-        UpdateActivityExecutionOptionsRequest(
-            namespace=client.namespace,
-            workflow_id=workflow_id,
-            run_id=run_id or "",
-            activity_id=activity_id,
-            restore_original=True,
-        ),
-    )
-
-
-async def _update_options(client: Client, request: UpdateActivityExecutionOptionsRequest) -> None:
+    request = _options_request(client, workflow_id, activity_id, run_id)
+    request.activity_options.start_to_close_timeout.FromTimedelta(timeout)
+    request.update_mask.paths.append("start_to_close_timeout")
     with suppress(RPCError):
         await client.workflow_service.update_activity_execution_options(request)
+
+
+async def restore_options(client: Client, workflow_id: str, activity_id: str, run_id: str | None = None) -> None:
+    """Gibt einer Activity die Fristen und die Task Queue zurück, mit denen der Workflow sie geplant hat."""
+    request = _options_request(client, workflow_id, activity_id, run_id)
+    request.restore_original = True
+    with suppress(RPCError):
+        await _insist(lambda: client.workflow_service.update_activity_execution_options(request))
+
+
+async def give_up_attempt(client: Client, workflow_id: str, activity_id: str, run_id: str | None = None) -> None:
+    """Lässt den Server einen laufenden, aber verlorenen Versuch sofort aufgeben.
+
+    Der Versuch endet wirklich am Start-To-Close-Timeout. Damit der nächste nicht unter derselben kurzen Frist beginnt,
+    wartet er auf der Task Queue `PARKING`, bis alles wiederhergestellt ist; dann erst kehrt die Funktion zurück. Mit
+    dem Wiederherstellen vergisst der Server den Grund, aus dem es einen nächsten Versuch gibt
+    (`RegenerateActivityRetryTask` in service/history/workflow/mutable_state_impl.go, Server 1.32).
+    """
+    request = _options_request(client, workflow_id, activity_id, run_id)
+    request.activity_options.start_to_close_timeout.FromTimedelta(timedelta(milliseconds=1))
+    request.activity_options.task_queue.name = PARKING
+    request.update_mask.paths.extend(["start_to_close_timeout", "task_queue.name"])
+    handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(workflow_id, run_id=run_id)
+    with suppress(RPCError):
+        await client.workflow_service.update_activity_execution_options(request)
+        while (await _state(handle, activity_id)) in _BUSY:
+            await asyncio.sleep(0.01)
+        await restore_options(client, workflow_id, activity_id, run_id)
+
+
+def _options_request(
+    client: Client, workflow_id: str, activity_id: str, run_id: str | None
+) -> UpdateActivityExecutionOptionsRequest:
+    return UpdateActivityExecutionOptionsRequest(
+        namespace=client.namespace, workflow_id=workflow_id, run_id=run_id or "", activity_id=activity_id
+    )
+
+
+async def _state(handle: WorkflowHandle[Any, Any], activity_id: str) -> PendingActivityState.ValueType | None:
+    """Der Zustand einer Activity oder `None`, wenn sie keinen Versuch mehr hat."""
+    description = await _insist(handle.describe)
+    pending = description.raw_description.pending_activities
+    return next((one.state for one in pending if one.activity_id == activity_id), None)
+
+
+_BUSY = (
+    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
+    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
+)
+
+
+async def _insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Wiederholt einen Aufruf, solange der Server nicht erreichbar ist: auch er darf gerade neu starten."""
+    while True:
+        try:
+            return await call()
+        except RPCError as error:
+            if error.status != RPCStatusCode.UNAVAILABLE:
+                raise
+            await asyncio.sleep(0.1)
 
 
 class _Interceptor(temporalio.worker.Interceptor):
@@ -587,11 +636,6 @@ class _ActivityFaults(ActivityInboundInterceptor):
             # Auch ein Fehler der Funktion ist eine Meldung, die verloren gehen kann.
             for fault in faults:
                 await self._after(fault, info)
-
-    async def _restore(self, info: activity.Info) -> None:
-        workflow_id = str(info.workflow_id)
-        if info.attempt > 1 and self._injector.journal.hastened(workflow_id, info.activity_id):
-            await restore_timeout(self._client, workflow_id, info.activity_id, info.workflow_run_id)
 
     async def _applicable(self, info: activity.Info) -> Any:
         for fault in self._injector.plan_for(str(info.workflow_id)).activities:
@@ -668,11 +712,23 @@ class _ActivityFaults(ActivityInboundInterceptor):
                 non_retryable=True,
             )
         self._note(fault, info)
-        if self._injector.hasten:
-            self._injector.journal.add_hastened(str(info.workflow_id), info.activity_id, info.attempt)
-            await hasten_timeout(self._client, str(info.workflow_id), info.activity_id, info.workflow_run_id)
+        await self._shorten(info)
         # So meldet sich eine Activity ab, die später von anderswo abgeschlossen wird. Hier schließt sie niemand ab.
         activity.raise_complete_async()
+
+    async def _shorten(self, info: activity.Info) -> None:
+        place = (str(info.workflow_id), info.activity_id, info.workflow_run_id)
+        patience = self._injector.patience
+        if patience == timedelta(0):
+            self._injector.rescue(give_up_attempt(self._client, *place))
+        elif info.start_to_close_timeout is None or patience < info.start_to_close_timeout:
+            self._injector.journal.add_shortened(*place[:2], info.attempt)
+            await shorten_timeout(self._client, *place, patience)
+
+    async def _restore(self, info: activity.Info) -> None:
+        workflow_id = str(info.workflow_id)
+        if info.attempt > 1 and self._injector.journal.shortened(workflow_id, info.activity_id):
+            await restore_options(self._client, workflow_id, info.activity_id, info.workflow_run_id)
 
 
 def _failure(text: str, fault: ActivityFault, *, non_retryable: bool = False) -> ApplicationError:

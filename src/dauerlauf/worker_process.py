@@ -393,11 +393,11 @@ class _Deaths:
             if exit_code is None:
                 return await self._report(trial, death, None, handle)
             async with self._worker(trial, "worker-2", FaultPlan()):
-                rescue = asyncio.create_task(_rescue(self._client, handle, first.identity, _journal(trial)))
+                helper = asyncio.create_task(rescue(self._client, handle, first.identity))
                 try:
                     return await self._report(trial, death, exit_code, handle)
                 finally:
-                    rescue.cancel()
+                    helper.cancel()
 
     @asynccontextmanager
     async def _worker(self, trial: Trial, identity: str, plan: FaultPlan) -> AsyncIterator[WorkerProcess]:
@@ -450,17 +450,20 @@ async def _closed(handle: WorkflowHandle[Any, Any]) -> None:
         pass
 
 
-async def _rescue(client: Client, handle: WorkflowHandle[Any, Any], dead: str, journal: Path) -> None:
-    """Verkürzt das Timeout der Activities, die beim Worker `dead` liegen geblieben sind."""
-    record = Journal(journal)
+async def rescue(client: Client, handle: WorkflowHandle[Any, Any], dead: str) -> None:
+    """Lässt den Server die Versuche sofort aufgeben, die beim toten Worker namens `dead` liegen geblieben sind.
+
+    Läuft, bis die Aufgabe abgebrochen wird: Der Server kann einem toten Worker noch kurz nach dessen Ende eine
+    Activity zuteilen.
+    """
     while True:
-        pending = (await handle.describe()).raw_description.pending_activities
-        for one in pending:
-            started = one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-            if started and one.last_worker_identity == dead:
-                record.add_hastened(handle.id, one.activity_id, one.attempt)
-                await faults.hasten_timeout(client, handle.id, one.activity_id)
-        await asyncio.sleep(0.3)
+        for pending in (await handle.describe()).raw_description.pending_activities:
+            started = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+            if started and pending.last_worker_identity == dead:
+                await faults.give_up_attempt(client, handle.id, pending.activity_id)
+            elif not started and pending.activity_options.task_queue.name == faults.PARKING:
+                await faults.restore_options(client, handle.id, pending.activity_id)
+        await asyncio.sleep(0.1)
 
 
 class _ShortTasks(temporalio.client.Interceptor):

@@ -1,5 +1,6 @@
 """Der Prüfling der Störungstests: drei Buchungen, dazwischen eine Stunde, bei Abbruch eine Rückbuchung."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -59,3 +60,39 @@ class Alone:
         await workflow.execute_activity(
             "book", Booking(ledger, workflow.info().workflow_id), start_to_close_timeout=timedelta(seconds=20)
         )
+
+
+@workflow.defn
+class Parallel:
+    """Ruft dieselbe Activity zwanzigmal gleichzeitig."""
+
+    @workflow.run
+    async def run(self, ledger: str) -> None:
+        calls = [
+            workflow.execute_activity(
+                "book",
+                Booking(ledger, f"{workflow.info().workflow_id}/{number}"),
+                start_to_close_timeout=timedelta(seconds=20),
+            )
+            for number in range(20)
+        ]
+        await asyncio.gather(*calls)
+
+
+@workflow.defn
+class Shielded:
+    """Lässt seine Buchung auch bei einem Abbruch zu Ende laufen, wartet danach und endet als abgebrochen."""
+
+    @workflow.run
+    async def run(self, ledger: str) -> None:
+        booking = asyncio.create_task(
+            workflow.execute_activity(
+                "book", Booking(ledger, workflow.info().workflow_id), start_to_close_timeout=timedelta(seconds=2)
+            )
+        )
+        try:
+            await asyncio.shield(booking)
+        except asyncio.CancelledError:
+            await booking
+            raise
+        await workflow.sleep(timedelta(seconds=1))
