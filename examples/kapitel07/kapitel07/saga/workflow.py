@@ -46,9 +46,9 @@ class OrderWorkflow:
         """Bucht, bestätigt und liefert die Aktenzeichen; sonst rollt der Lauf zurück und scheitert."""
         try:
             references = await self._book()
-        except (FailureError, asyncio.CancelledError) as error:
+        except (FailureError, asyncio.CancelledError) as error:  # (1)
             cancelled = workflow.cancellation_reason() is not None
-            await finish_despite_cancel(self._roll_back())  # (!)  # (1)
+            await finish_despite_cancel(self._roll_back())  # (!)
             if cancelled:  # (2)
                 raise asyncio.CancelledError from error
             raise  # (3)
@@ -105,7 +105,11 @@ class OrderWorkflow:
 
     # --8<-- [start:forward]
     def _forward(self, heartbeat: bool) -> workflow.ActivityConfig:
-        """Vorwärts mit Grenzen: Unbegrenzte Retries kämen nie zur Kompensation."""
+        """Vorwärts mit Grenzen: Unbegrenzte Retries kämen nie zur Kompensation.
+
+        Begrenzt ist die Zahl der Versuche, nicht die Zeit (`schedule_to_close_timeout`). Eine Frist liefe auch
+        ab, während kein Worker läuft; nach einem langen Ausfall wären alle Aufträge gescheitert.
+        """
         return workflow.ActivityConfig(
             start_to_close_timeout=timedelta(seconds=self._options.step_timeout),
             schedule_to_close_timeout=timedelta(seconds=self._options.step_deadline),  # (!)
