@@ -1,0 +1,76 @@
+"""Gebaute Bücher und ein Browser für die Tests des Buchs; je Testprozess höchstens einmal."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import AsyncIterator, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from buchbau import mkdocs, stage, tool, zensical
+from playwright.async_api import Browser, async_playwright
+
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Kein Protokoll auf der Fehlerausgabe."""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Das Buch samt Probeseite, mit MkDocs gebaut."""
+    folder = stage(tmp_path_factory.mktemp("mkdocs"))
+    done = mkdocs(folder)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return folder / "site"
+
+
+@pytest.fixture(scope="session")
+def zensical_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Dasselbe, mit Zensical gebaut."""
+    folder = stage(tmp_path_factory.mktemp("zensical"))
+    done = zensical(folder)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return folder / "site"
+
+
+def _serve(folder: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """Die Adresse, unter der das gebaute Buch auf diesem Rechner zu lesen ist."""
+    yield from _serve(site)
+
+
+@pytest.fixture(scope="session")
+def bad_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Eine Seite, an der jede Prüfung im Browser etwas finden muss."""
+    folder = tmp_path_factory.mktemp("schlecht")
+    (folder / "index.html").write_text(
+        "<!doctype html><html><head><title>Schlecht</title></head><body>"
+        '<img src="http://fremd.invalid/bild.png"><div style="width: 900px">breit</div>'
+        '<p style="color: #bbb; background: #fff">blass</p><script>console.error("kaputt")</script></body></html>',
+        encoding="utf-8",
+    )
+    yield from _serve(folder)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Ein Chromium dieses Rechners; fehlt es, werden die Tests übersprungen (unter CI=true scheitern sie)."""
+    executable = tool("chromium", "chromium-browser", "google-chrome")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM))
+        yield browser
+        await browser.close()
