@@ -391,12 +391,12 @@ def table(steps: Sequence[Step], legend: Captions | None = None) -> Table:
     found = rows(steps, legend)
     result = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     result.add_column("Zeit", justify="right", no_wrap=True)
-    result.add_column("Wer", no_wrap=True)
-    result.add_column("Was", overflow="fold", min_width=16)
-    result.add_column("Einzelheit", overflow="fold", min_width=12)
+    result.add_column("Wer", overflow="fold")
+    result.add_column("Was", overflow="fold", ratio=3)
+    result.add_column("Einzelheit", overflow="fold", ratio=4)
     with_source = any(row.source for row in found)
     if with_source:
-        result.add_column("Quelle", overflow="fold", style="dim", min_width=12)
+        result.add_column("Quelle", overflow="fold", style="dim", ratio=2)
     for row in found:
         cells: list[str | Text] = [
             "" if row.look in (Look.GAP, Look.SKIP, Look.FOLD) else clock_text(row.time),

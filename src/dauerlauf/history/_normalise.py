@@ -31,6 +31,8 @@ _SECOND = 1_000_000_000
 _MILLISECOND = 1_000_000
 _JITTER = 3 * _SECOND // 4
 """Kürzere Abstände sind Rechenzeit der Maschine, nicht Verhalten des Workflows."""
+_CLOCK_PRECISION = 5_000
+"""``workflow.now()`` liefert Mikrosekunden, und Gleitkommazahlen runden."""
 
 _UUID = r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9a-fA-F])"
 _HEX_UUID = r"(?<![0-9a-fA-F])[0-9a-f]{12}[47][0-9a-f]{3}[89ab][0-9a-f]{15}(?![0-9a-fA-F])"
@@ -88,15 +90,21 @@ class _Clock:
         self.stable: dict[int, int] = {}
         actual: dict[int, int] = {}
         by_id = {event.event_id: event for event in events}
+        self._readings: list[tuple[int, int]] = []
+        self._reading: dict[int, int] = {}
         latest, latest_actual = base, events[0].event_time.ToNanoseconds()
         for event in events:
             now = event.event_time.ToNanoseconds()
             moment = latest + _snap(now - latest_actual)
             opener, planned = _planned(event, by_id)
+            if opener is not None and event.HasField("timer_fired_event_attributes"):
+                planned_stable = self.duration(opener, planned)
+            else:
+                planned_stable = planned
             if opener is not None and opener in self.stable:
                 late = now - actual[opener] - planned
                 if late > -_SECOND:
-                    moment = self.stable[opener] + planned + _snap(late)
+                    moment = self.stable[opener] + planned_stable + _snap(late)
             if event.HasField("activity_task_started_event_attributes"):
                 # Der Server schreibt den Beginn erst mit dem Ende auf; er darf vor seinem Vorgänger liegen.
                 moment = max(moment, self.stable.get(opener or 0, base))
@@ -104,6 +112,8 @@ class _Clock:
                 moment = max(moment, latest)
             if event.HasField("workflow_task_started_event_attributes"):
                 moment += _MILLISECOND
+                self._readings.append((now, moment))
+            self._reading[event.event_id] = len(self._readings)
             self.stable[event.event_id], actual[event.event_id] = moment, now
             if now >= latest_actual:
                 latest_actual = now
@@ -120,6 +130,22 @@ class _Clock:
         if late > _JITTER and index + 1 < len(self._actual) and self._actual[index + 1] - nanoseconds <= _JITTER:
             return self._mapped[index + 1]
         return self._mapped[index] + _snap(late)
+
+    def duration(self, event_id: int, length: int) -> int:
+        """Die stabile Länge einer Dauer, die ein Workflow in einem Befehl angibt.
+
+        Was feiner ist als eine Millisekunde, hat niemand so angegeben: Der Workflow hat es mit ``workflow.now()``
+        ausgerechnet, meist als Rest bis zu einer Frist, die er in einem früheren Workflow Task gesetzt hat.
+        """
+        readings = self._readings[: self._reading.get(event_id, 0)]
+        if length % _MILLISECOND == 0 or not readings:
+            return length
+        now, stable_now = readings[-1]
+        for then, stable_then in readings:
+            whole = (now + length - then + _SECOND // 2) // _SECOND * _SECOND
+            if abs(now + length - then - whole) <= _CLOCK_PRECISION:
+                return max(stable_then + whole - stable_now, 0)
+        return _snap(length)
 
     def within(self, nanoseconds: int) -> bool:
         """Ob eine Zeit aus der Uhr dieses Laufs stammen kann (Fristen in der Zukunft eingeschlossen)."""
@@ -215,6 +241,9 @@ class _Normaliser:
         event.task_id = event.event_id
         event.version = 0
         for message in list(_messages(event)):
+            if isinstance(message, Duration):
+                message.FromNanoseconds(self._clock.duration(event.event_id, _nanoseconds(message)))
+                continue
             self._clean_message(message, worker=worker)
         event.event_time.FromNanoseconds(self._clock.stable[event.event_id])
         if event.HasField("workflow_task_completed_event_attributes"):
