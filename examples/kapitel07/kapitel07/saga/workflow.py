@@ -112,7 +112,6 @@ class OrderWorkflow:
         """
         return workflow.ActivityConfig(
             start_to_close_timeout=timedelta(seconds=self._options.step_timeout),
-            schedule_to_close_timeout=timedelta(seconds=self._options.step_deadline),  # (!)
             heartbeat_timeout=timedelta(seconds=self._options.heartbeat_timeout) if heartbeat else None,
             retry_policy=RetryPolicy(maximum_attempts=self._options.step_attempts),  # (!)
             # Erst abwarten, wie die laufende Activity ausgeht, dann kompensieren.
