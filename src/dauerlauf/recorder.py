@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dauerlauf.history import dump, normalise
+from dauerlauf.history import dump, load, normalise, same_behaviour
 from dauerlauf.scenario import Pattern, Scenario, play
 from dauerlauf.timelapse import Timelapse
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Eine Aufzeichnung: die Datei, ihr neuer Inhalt und ob er vom abgelegten abweicht."""
+    """Eine Aufzeichnung: die Datei, ihr neuer Inhalt und ob sich das Verhalten gegenüber dem abgelegten änderte."""
 
     scenario: Scenario
     file: Path
@@ -30,9 +30,10 @@ async def record(scenario: Scenario, timelapse: Timelapse) -> Recording:
     Geschrieben wird erst mit `Recording.write`. Wirft `DauerlaufError` wie `play`.
     """
     run = await play(scenario, timelapse)
-    text = dump(normalise(run.history))
+    history = normalise(run.history)
     file = scenario.pattern.history_file(scenario.name)
-    return Recording(scenario, file, text, not file.is_file() or file.read_text(encoding="utf-8") != text)
+    changed = not file.is_file() or not same_behaviour(load(file), history)
+    return Recording(scenario, file, dump(history), changed)
 
 
 def orphans(patterns: Sequence[Pattern]) -> list[Path]:

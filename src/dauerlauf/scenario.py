@@ -26,7 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.server import Connection
-from dauerlauf.timelapse import Timelapse, worker_client
+from dauerlauf.timelapse import Timelapse, diagnosis, worker_client
 
 CHAPTERS = "dauerlauf.kapitel"
 TIME_LIMIT = 60.0
@@ -190,9 +190,9 @@ async def play(
             status = (await stage.handle.describe()).status
             history = await stage.handle.fetch_history()
         except TimeoutError:
+            reason = await diagnosis(stage.handle) if stage.handle else "Es hat keinen Workflow gestartet."
             raise DauerlaufError(
-                f"Das Szenario „{scenario.name}“ ist nach {TIME_LIMIT:.0f} s nicht zu Ende; das ist ein Fehler im "
-                "Muster oder der Server ist stark belastet."
+                f"Das Szenario „{scenario.name}“ ist nach {TIME_LIMIT:.0f} s nicht zu Ende. {reason}"
             ) from None
         finally:
             if stage.handle is not None:

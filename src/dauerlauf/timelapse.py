@@ -175,11 +175,12 @@ async def result(handle: WorkflowHandle[Any, Any], timeout: float = 10.0) -> Any
         return await asyncio.wait_for(handle.result(), timeout)
     except TimeoutError:
         raise WorkflowStuckError(
-            f"Der Workflow „{handle.id}“ ist nach {timeout:g} s nicht fertig. {await _diagnosis(handle)}"
+            f"Der Workflow „{handle.id}“ ist nach {timeout:g} s nicht fertig. {await diagnosis(handle)}"
         ) from None
 
 
-async def _diagnosis(handle: WorkflowHandle[Any, Any]) -> str:
+async def diagnosis(handle: WorkflowHandle[Any, Any]) -> str:
+    """Ein deutscher Satz dazu, worauf ein Workflow gerade wartet oder woran er hängt."""
     description = await handle.describe()
     if description.status != WorkflowExecutionStatus.RUNNING:
         return f"Sein Status ist inzwischen {description.status.name if description.status else 'unbekannt'}."

@@ -21,6 +21,7 @@ from dauerlauf.errors import DauerlaufError
 from dauerlauf.history._normalise import package_path
 from dauerlauf.history._steps import CLOSING, SourceLine
 from dauerlauf.history._text import marker_data, one_line
+from dauerlauf.server import runtime
 
 
 async def source_lines(
@@ -53,13 +54,17 @@ async def source_lines(
         workflow_runner=recorder,
         unsandboxed_workflow_runner=recorder,
         data_converter=data_converter,
+        runtime=runtime(),
     )
     try:
         result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     except (RuntimeError, ValueError) as error:
         raise DauerlaufError(f"Die Historie lässt sich nicht abspielen: {one_line(str(error))}") from error
     if result.replay_failure is not None:
-        reason = one_line(str(result.replay_failure))
+        # Der SDK-Kern meldet den Fehler als Auszug seiner Datenstruktur; lesbar ist daran die erste Meldung.
+        text = one_line(str(result.replay_failure))
+        message = re.search(r'message: "((?:[^"\\]|\\.)*)"', text)
+        reason = message[1] if message else text
         raise DauerlaufError(f"Die Historie passt nicht zum Code, zeichnen Sie sie neu auf ({reason}).")
     return _matched(history.events, recorder)
 
