@@ -131,6 +131,18 @@ class DeadlineWorkflow:
 
 
 @workflow.defn
+class AbandonedWorkflow:
+    """Plant eine Activity auf einer Task Queue, die kein Worker liest."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Die Frist ist kurz, denn sie läuft in Echtzeit."""
+        await workflow.execute_activity(
+            stumble, "nie", task_queue="niemand", schedule_to_close_timeout=timedelta(milliseconds=500)
+        )
+
+
+@workflow.defn
 class ImpatientWorkflow:
     """Wartet auf etwas, das nie geschieht."""
 
@@ -189,6 +201,7 @@ WORKFLOWS = [
     DeclaredErrorWorkflow,
     ActivityErrorWorkflow,
     DeadlineWorkflow,
+    AbandonedWorkflow,
     ImpatientWorkflow,
     RaisesCancelledWorkflow,
     CancelWatcher,

@@ -8,9 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import temporalio.exceptions
 from fehlerarten_beispiele import (
     SEEN,
     WORKFLOWS,
+    AbandonedWorkflow,
     ActivityErrorWorkflow,
     CancelWatcher,
     DeadlineWorkflow,
@@ -26,7 +28,13 @@ from fehlerarten_beispiele import (
 )
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError, RetryState
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    FailureError,
+    RetryState,
+)
 from temporalio.worker import Worker
 
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
@@ -161,6 +169,14 @@ async def test_frist_beendet_die_versuche(timelapse: Timelapse) -> None:
     assert times[-1] - times[0] < timedelta(hours=1)
     # 8 Versuche mit wachsenden Pausen (127 s), danach alle 100 s einer.
     assert len(times) == 42
+
+
+async def test_frist_laeuft_auch_ohne_worker(timelapse: Timelapse) -> None:
+    cause, kinds, workflow_id = await failure(timelapse, AbandonedWorkflow.run)
+    assert isinstance(cause, ActivityError)
+    assert isinstance(cause.cause, temporalio.exceptions.TimeoutError)
+    assert EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED not in kinds
+    assert workflow_id not in SEEN.scheduled
 
 
 @pytest.mark.parametrize(
