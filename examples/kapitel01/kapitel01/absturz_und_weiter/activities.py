@@ -38,12 +38,14 @@ class Steps:
     @activity.defn
     def charge_payment(self, order: Order) -> int:
         """Zieht den Betrag ein und gibt die Nummer der Zahlung zurück."""
-        return self._payments.book(order.order_id, order.amount_cents, key=order.order_id)
+        key = order.order_id
+        return self._payments.book(order.order_id, order.amount_cents, key=key)
 
     @activity.defn
     def ship_parcel(self, order: Order) -> int:
         """Gibt das Paket auf und gibt die Nummer der Sendung zurück."""
-        return self._parcels.book(order.order_id, 0, key=order.order_id)
+        key = order.order_id
+        return self._parcels.book(order.order_id, 0, key=key)
 
 
 # --8<-- [end:activities]

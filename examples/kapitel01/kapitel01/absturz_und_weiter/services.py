@@ -20,26 +20,24 @@ class Ledger:
             db.executescript(
                 "CREATE TABLE IF NOT EXISTS calls(order_id TEXT NOT NULL);"
                 "CREATE TABLE IF NOT EXISTS entries(number INTEGER PRIMARY KEY, key TEXT UNIQUE,"
-                " order_id TEXT NOT NULL, amount_cents INTEGER NOT NULL);"
+                " order_id TEXT NOT NULL, cents INTEGER NOT NULL);"
             )
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=10, isolation_level=None)
 
     # --8<-- [start:book]
-    def book(self, order_id: str, amount_cents: int, *, key: str | None = None) -> int:
+    def book(self, order_id: str, cents: int, *, key: str | None = None) -> int:
         """Bucht und gibt die Buchungsnummer zurück.
 
-        Ist der Schlüssel `key` schon bekannt, entsteht keine zweite Buchung:
-        Der Dienst antwortet mit der Nummer der ersten. Ohne Schlüssel bucht er jedes Mal neu.
+        Ist der Schlüssel `key` schon bekannt, entsteht keine zweite Buchung; die
+        Antwort ist die Nummer der ersten. Ohne Schlüssel bucht jeder Aufruf neu.
         """
         with closing(self._connect()) as db:
             db.execute("INSERT INTO calls VALUES (?)", (order_id,))
-            db.execute(
-                "INSERT INTO entries(key, order_id, amount_cents) VALUES (?, ?, ?) ON CONFLICT(key) DO NOTHING",
-                (key, order_id, amount_cents),
-            )
-            query = "SELECT max(number) FROM entries WHERE order_id = ? AND key IS ?"
+            insert = "INSERT OR IGNORE INTO entries(key, order_id, cents) VALUES (?, ?, ?)"
+            db.execute(insert, (key, order_id, cents))
+            query = "SELECT max(number) FROM entries WHERE order_id=? AND key IS ?"
             return int(db.execute(query, (order_id, key)).fetchone()[0])
 
     # --8<-- [end:book]

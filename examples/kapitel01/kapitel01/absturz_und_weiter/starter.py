@@ -27,7 +27,8 @@ async def main(order: Order) -> None:
         task_queue=TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
     )
-    print(f"Gestartet: {handle.id}. Stornofrist: {order.hold_seconds} s.", flush=True)
+    hold = order.hold_seconds
+    print(f"Gestartet: {handle.id}. Stornofrist: {hold} s.", flush=True)
     receipt = await handle.result()
     # --8<-- [end:start]
     print(f"Fertig: Zahlung {receipt.payment}, Paket {receipt.parcel}.")

@@ -22,8 +22,13 @@ THREADS = 8
 
 
 # --8<-- [start:worker]
-def create_worker(client: Client, folder: Path, *, task_queue: str = TASK_QUEUE) -> Worker:
-    """Baut den Worker. In `folder` liegen die Bücher der beiden fremden Dienste."""
+def create_worker(
+    client: Client,
+    folder: Path,
+    *,
+    task_queue: str = TASK_QUEUE,
+) -> Worker:
+    """Baut den Worker. In `folder` liegen die Bücher der fremden Dienste."""
     steps = Steps(payment_ledger(folder), shipping_ledger(folder))
     return Worker(
         client,

@@ -22,7 +22,7 @@ THREADS = 8
 
 # --8<-- [start:naive]
 def process_order(order: Order, payments: Ledger, parcels: Ledger) -> Receipt:
-    """Die Bestellung als gewöhnliche Funktion. Falsch: Ihr Fortschritt lebt nur im Prozess."""
+    """Falsch: Der Fortschritt dieser Funktion lebt nur im Prozess."""
     payment = payments.book(order.order_id, order.amount_cents)
     time.sleep(order.hold_seconds)
     parcel = parcels.book(order.order_id, 0)

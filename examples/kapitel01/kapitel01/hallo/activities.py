@@ -26,14 +26,13 @@ class Mailroom:
     def confirm_order(self, order: Order) -> str:
         """Schreibt die Bestätigung und gibt den Dateinamen zurück.
 
-        Idempotent über `order_id`: Ein zweiter Lauf überschreibt dieselbe Datei mit demselben Text.
+        Idempotent über `order_id`: Ein zweiter Lauf überschreibt dieselbe Datei.
         """
         euros, cents = divmod(order.amount_cents, 100)
+        price = f"{euros},{cents:02d} €"
+        text = f"Guten Tag {order.customer},\nIhre Bestellung über {price} ist da.\n"
         letter = self._outbox / f"{order.order_id}.txt"
-        letter.write_text(
-            f"Guten Tag {order.customer},\nIhre Bestellung über {euros},{cents:02d} € ist da.\n",
-            encoding="utf-8",
-        )
+        letter.write_text(text, encoding="utf-8")
         return letter.name
 
 

@@ -19,10 +19,15 @@ THREADS = 8
 
 
 # --8<-- [start:worker]
-def create_worker(client: Client, outbox: Path, *, task_queue: str = TASK_QUEUE) -> Worker:
-    """Baut den Worker: welche Queue er fragt, welchen Workflow und welche Activity er kennt.
+def create_worker(
+    client: Client,
+    outbox: Path,
+    *,
+    task_queue: str = TASK_QUEUE,
+) -> Worker:
+    """Baut den Worker: welche Task Queue, welcher Workflow, welche Activity.
 
-    `outbox` ist der Ordner für die Bestätigungen; er wird angelegt, wenn er fehlt.
+    `outbox` ist der Ordner der Schreiben; er wird angelegt, wenn er fehlt.
     """
     outbox.mkdir(parents=True, exist_ok=True)
     return Worker(

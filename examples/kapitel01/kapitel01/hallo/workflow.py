@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
 # --8<-- [start:workflow]
 @workflow.defn
 class ConfirmOrder:
-    """Bestätigt eine Bestellung und meldet, welches Schreiben im Postausgang liegt."""
+    """Bestätigt eine Bestellung und meldet, welches Schreiben bereitliegt."""
 
     @workflow.run
     async def run(self, order: Order) -> str:

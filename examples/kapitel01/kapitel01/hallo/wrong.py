@@ -16,7 +16,10 @@ class ConfirmWithoutTimeout:
 
     @workflow.run
     async def run(self, order: Order) -> str:
-        return await workflow.execute_activity_method(Mailroom.confirm_order, order)
+        return await workflow.execute_activity_method(
+            Mailroom.confirm_order,
+            order,
+        )
 
 
 # --8<-- [end:timeout]
@@ -34,7 +37,8 @@ class ForgetfulMailroom(Mailroom):
     def confirm_order(self, order: Order) -> str:
         """Schreibt die Bestätigung – bei jedem Versuch noch eine."""
         letter = self._folder / f"{uuid4()}.txt"
-        letter.write_text(f"Guten Tag {order.customer}, Ihre Bestellung ist da.\n", encoding="utf-8")
+        text = f"Guten Tag {order.customer}, Ihre Bestellung ist da.\n"
+        letter.write_text(text, encoding="utf-8")
         return letter.name
 
 
