@@ -41,7 +41,7 @@ from dauerlauf.faults import (
 )
 from dauerlauf.processes import die_with_parent
 from dauerlauf.server import runtime
-from dauerlauf.timelapse import Timelapse, WorkerSettings
+from dauerlauf.timelapse import Timelapse, WorkerSettings, WorkflowStuckError, result
 
 STICKY = timedelta(seconds=0.2)
 """Nach dieser Zeit gibt der Server die Workflow Tasks eines toten Workers an einen anderen."""
@@ -343,8 +343,8 @@ async def die_at_every_event(
     `factory` und `arguments(trial)` bauen den Worker (siehe `WorkerProcess.start`), `start(client, trial)` startet den
     Workflow unter `trial.workflow_id` auf `trial.task_queue`. Jeder Lauf hat einen Ordner unter `folder` für sich.
     `events` wählt Event-Nummern aus (Standard: alle), höchstens `concurrency` Läufe sind gleichzeitig unterwegs.
-    Das erste Ergebnis ist der ungestörte Lauf. Wirft `DauerlaufError`, wenn ein Lauf nach `timeout` Sekunden nicht
-    zu Ende ist.
+    Das erste Ergebnis ist der ungestörte Lauf. Wirft `DauerlaufError` mit dem Grund,
+    wenn ein Workflow `timeout` Sekunden lang hängt.
     """
     run = _Deaths(env, factory, arguments, start, folder, timeout)
     reference = await run.trial(None)
@@ -381,10 +381,9 @@ class _Deaths:
         trial = Trial(f"{name}-{uuid.uuid4()}", f"tq-{uuid.uuid4()}", self._folder / name)
         trial.folder.mkdir(parents=True)
         try:
-            return await asyncio.wait_for(self._run(trial, death), self._timeout)
-        except TimeoutError:
-            point = death.plan.describe() if death else "ohne Störung"
-            raise DauerlaufError(f"Ein Lauf ist nach {self._timeout:g} s nicht zu Ende: {point}") from None
+            return await self._run(trial, death)
+        except WorkflowStuckError as stuck:
+            raise DauerlaufError(f"{death.plan.describe() if death else 'Ohne Störung'}\n{stuck}") from None
 
     async def _run(self, trial: Trial, death: Death | None) -> Takeover:
         async with self._worker(trial, "worker-1", death.plan if death else FaultPlan()) as first:
@@ -418,36 +417,37 @@ class _Deaths:
     async def _outcome(self, handle: WorkflowHandle[Any, Any], worker: WorkerProcess) -> int | None:
         """Der Exit-Code des Workers oder `None`, wenn der Workflow endet und der Worker noch lebt."""
         died = asyncio.create_task(worker.died())
-        closed = asyncio.create_task(_closed(handle))
+        ended = asyncio.create_task(self._ended(handle))
         try:
-            await asyncio.wait((died, closed), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((died, ended), return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                ended.result()
             # Stirbt er am letzten Event, endet der Workflow einen Augenblick vor ihm.
             await asyncio.wait((died,), timeout=0.5)
             return died.result() if died.done() else None
         finally:
             died.cancel()
-            closed.cancel()
+            ended.cancel()
+
+    async def _ended(self, handle: WorkflowHandle[Any, Any]) -> None:
+        with suppress(WorkflowFailureError):
+            await result(handle, self._timeout)
 
     async def _report(
         self, trial: Trial, death: Death | None, exit_code: int | None, handle: WorkflowHandle[Any, Any]
     ) -> Takeover:
-        result: Any
+        outcome: Any
         try:
-            result = await handle.result()
+            outcome = await result(handle, self._timeout)
         except WorkflowFailureError as error:
-            result = error
+            outcome = error
         status = (await handle.describe()).status
         assert status is not None
-        return Takeover(trial, death, exit_code, status, result, await handle.fetch_history())
+        return Takeover(trial, death, exit_code, status, outcome, await handle.fetch_history())
 
 
 def _journal(trial: Trial) -> Path:
     return trial.folder / "stoerungen.jsonl"
-
-
-async def _closed(handle: WorkflowHandle[Any, Any]) -> None:
-    async for _ in handle.fetch_history_events(wait_new_event=True):
-        pass
 
 
 async def rescue(client: Client, handle: WorkflowHandle[Any, Any], dead: str) -> None:

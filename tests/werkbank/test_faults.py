@@ -29,6 +29,7 @@ from dauerlauf.faults import (
     PATIENCE,
     ActivityAction,
     ActivityFault,
+    Fault,
     FaultInjector,
     FaultPlan,
     Journal,
@@ -46,7 +47,6 @@ from werkbank.stoer_workflow import Alone, Bookings, Mixed, Parallel, Shielded
 
 FACTORY = "werkbank.stoer_worker:create_worker"
 ACTIVITIES = ("book", "book_in_thread", "book_with_pulse")
-Event = EventType.ValueType
 
 
 @dataclass
@@ -86,7 +86,7 @@ def one(action: ActivityAction, name: str = "book", **options: Any) -> FaultPlan
     return FaultPlan(activities=(ActivityFault(name, action, **options),))
 
 
-async def types(handle: WorkflowHandle[Any, Any]) -> list[Event]:
+async def types(handle: WorkflowHandle[Any, Any]) -> "list[EventType.ValueType]":
     return [event.event_type async for event in handle.fetch_history_events()]
 
 
@@ -391,7 +391,8 @@ def test_json_hin_und_zurueck(plan: FaultPlan) -> None:
 @given(plans)
 def test_beschreibung_nennt_jede_stoerung(plan: FaultPlan) -> None:
     text = plan.describe()
-    assert all(fault.describe() in text for fault in (*plan.activities, *plan.workflow))
+    faults: list[Fault] = [*plan.activities, *plan.workflow]
+    assert all(fault.describe() in text for fault in faults)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"activities": [{"action": "fliegen"}], "workflow": []}', "17"])
@@ -599,6 +600,21 @@ async def test_todeszeitpunkte_auswaehlen(timelapse: Timelapse, tmp_path: Path) 
     )
     assert [outcome.describe() for outcome in outcomes] == ["ohne Störung", "Tod bei Event 4 (WorkflowTaskCompleted)"]
     assert len(deaths(outcomes[0].history)) == len(outcomes[0].history.events)
+
+
+@pytest.mark.prozess
+async def test_ein_haengender_lauf_nennt_den_grund(timelapse: Timelapse, tmp_path: Path) -> None:
+    with pytest.raises(DauerlaufError, match=r"Ohne Störung\n.*Workflow class Unknown is not registered"):
+        await die_at_every_event(
+            timelapse,
+            FACTORY,
+            arguments=lambda trial: {"task_queue": trial.task_queue},
+            start=lambda client, trial: client.start_workflow(
+                "Unknown", id=trial.workflow_id, task_queue=trial.task_queue
+            ),
+            folder=tmp_path,
+            timeout=2,
+        )
 
 
 @pytest.mark.prozess
