@@ -23,6 +23,7 @@ from kapitel07.saga.services import Nordlicht, nordlicht
 from kapitel07.saga.worker import create_worker
 from kapitel07.saga.workflow import OrderWorkflow
 
+STEPS = ("reserve_stock", "charge_payment", "register_parcel", "write_invoice")
 COMPENSATIONS = ("release_stock", "refund_payment", "cancel_parcel", "cancel_invoice")
 Handle = WorkflowHandle[OrderWorkflow, OrderResult]
 
@@ -56,9 +57,9 @@ class Outcome:
         for event in self.history.events:
             if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
                 name = event.activity_task_scheduled_event_attributes.activity_type.name
-                if name not in COMPENSATIONS:
+                if name in STEPS:
                     open_steps.add(event.event_id)
-                elif open_steps:
+                elif name in COMPENSATIONS and open_steps:
                     return False
             for attributes in (
                 event.activity_task_completed_event_attributes,

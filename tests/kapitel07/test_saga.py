@@ -165,16 +165,6 @@ async def test_recorded_history_replays(name: str) -> None:
 # --- Grenzen der Schritte ---------------------------------------------------------------------------------------------
 
 
-async def test_retries_are_bounded_by_a_deadline(timelapse: Timelapse, tmp_path: Path) -> None:
-    async with open_shop(timelapse, tmp_path) as shop:
-        shop.world.carrier.outages.add("/buchen")
-        handle = await shop.place(step_attempts=1000, step_deadline=60)
-        ended = await outcome(handle)
-        assert (ended.status, ended.cause) == ("FAILED", "DienstGestoert")
-        assert 3 < ended.attempts("register_parcel") < 10
-        assert shop.account(handle).verdict == NOTHING
-
-
 async def test_the_confirmation_is_repeated_without_limit_and_sent_once(timelapse: Timelapse, tmp_path: Path) -> None:
     fault = ActivityFault("send_confirmation", ActivityAction.FAIL_AFTER, attempts=tuple(range(1, 12)))
     async with open_shop(timelapse, tmp_path, plan=FaultPlan((fault,))) as shop:

@@ -34,9 +34,9 @@ class SagaOptions:
     parallel: bool = False
     """Kompensationen gleichzeitig ausführen statt in umgekehrter Reihenfolge der Schritte."""
     step_attempts: int = 5
+    """So viele Versuche je Schritt; danach wird zurückgerollt."""
     step_timeout: float = 10
-    step_deadline: float = 900
-    """Ein Schritt mit allen Versuchen und Pausen; danach wird zurückgerollt."""
+    """Ein Versuch, vorwärts wie zurück."""
     heartbeat_timeout: float = 5
     undo_attempts: int = 5
     """So viele Versuche je Runde; danach wartet die Kompensation auf einen Eingriff."""
