@@ -27,7 +27,7 @@ from dauerlauf.timeline import MAX_ROWS, Look, Picture, clock_text, html, rows, 
 
 LEGEND = Legend(
     compensations=frozenset({"release"}),
-    services={"reserve": "Lager", "release": "Lager", "charge": "Zahlungsdienst", "ship": "Paketdienst"},
+    services={"reserve": "Lager", "release": "Lager", "charge": "Zahlungsdienst der Hansebank", "ship": "Paketdienst"},
 )
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -117,7 +117,7 @@ def test_auftrag_und_ergebnis_stehen_in_einer_zeile() -> None:
     found = rows(failing().steps, LEGEND)
     assert [row.detail for row in found[1:4]] == ["→ „R-1“", "gescheitert: CardDeclined: Karte abgelehnt", "erledigt"]
     assert [row.failed for row in found] == [False, False, True, False, False]
-    assert [row.service for row in found] == ["", "Lager", "Zahlungsdienst", "Lager", ""]
+    assert [row.service for row in found] == ["", "Lager", "Zahlungsdienst der Hansebank", "Lager", ""]
 
 
 def test_wartezeiten_versuche_und_absturz_sind_eigene_gestalten() -> None:
@@ -316,6 +316,8 @@ def test_gestalten_unterscheiden_sich_ohne_farbe() -> None:
 
     pictures = {kind: only(kind) for kind in ("plain", "failed", "retry", "compensation")}
     assert len(set(pictures.values())) == 4
+    # Gefüllt heißt: im ersten Anlauf und endgültig; gestrichelt: noch einmal oder zurück.
+    assert {kind for kind, picture in pictures.items() if "stroke-dasharray" in picture} == {"retry", "compensation"}
     text = svg(eventful().steps, LEGEND, title="Lauf")
     for word in ("Absturz", "Übernahme", "30 min später", "Zeitsprung"):
         assert word in text

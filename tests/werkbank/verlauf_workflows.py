@@ -1,8 +1,10 @@
 """Workflows für die Tests von Historie und Zeitleiste: einer, der möglichst viele Arten von Events erzeugt."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey
@@ -154,4 +156,4 @@ class ChangedFulfilment:
 
 
 WORKFLOWS = [Fulfilment, Letter, Desk]
-ACTIVITIES = [reserve, charge, ship, release, notify]
+ACTIVITIES: list[Callable[..., Any]] = [reserve, charge, ship, release, notify]
