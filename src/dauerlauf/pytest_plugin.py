@@ -127,7 +127,7 @@ def timelapse(search_attributes: Mapping[str, str]) -> Iterator[Timelapse]:
 
 
 @pytest.fixture
-def worker(request: pytest.FixtureRequest, timelapse: Timelapse) -> WorkerFactory:
+def worker(request: pytest.FixtureRequest) -> WorkerFactory:
     """Betreibt einen Worker: `async with worker(workflows=[...], activities=[...]) as w:`.
 
     Der Worker bekommt eine neue Task Queue und, für synchrone Activities, Threads. `await w.execute(Workflow.run, arg)`
@@ -137,6 +137,7 @@ def worker(request: pytest.FixtureRequest, timelapse: Timelapse) -> WorkerFactor
     Task Queue noch läuft.
     """
     _require_async_plugin(request)
+    timelapse: Timelapse = request.getfixturevalue("timelapse")
     from dauerlauf.testing import open_worker
 
     def factory(**options: Any) -> AbstractAsyncContextManager[RunningWorker]:

@@ -111,6 +111,10 @@ class RunningWorker:
         self._started.append(handle)
         return handle
 
+    async def result(self, handle: WorkflowHandle[Any, Any], timeout: float = 10.0) -> Any:
+        """Das Ergebnis eines Workflows; siehe die Fixture `result`."""
+        return await result(handle, timeout)
+
     async def execute(self, workflow: Any, *args: Any, timeout: float = 10.0, **options: Any) -> Any:
         """Startet einen Workflow und gibt sein Ergebnis zurück; siehe `start` und die Fixture `result`."""
         return await result(await self.start(workflow, *args, **options), timeout)

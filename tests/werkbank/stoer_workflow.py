@@ -96,3 +96,12 @@ class Shielded:
             await booking
             raise
         await workflow.sleep(timedelta(seconds=1))
+
+
+@workflow.defn
+class Waiting:
+    """Wartet für immer."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)

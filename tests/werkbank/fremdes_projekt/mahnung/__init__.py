@@ -1,0 +1,1 @@
+"""Mahnwesen: ein Projekt, das von Dauerlauf nur das pytest-Plugin benutzt."""
