@@ -8,7 +8,7 @@ Woran sich ein Plan hält:
 * **Activities** heißen nach ihrem Typ, dem wievielten Aufruf dieses Typs im Workflow und dem Versuch. Alle drei
   kennt der Server. Ein Plan trifft deshalb immer dieselbe Stelle, auch nach einem Worker-Wechsel und auch dann,
   wenn ein Worker hundert Workflows bedient.
-* **Workflow Tasks** heißen nach ihrer Nummer oder nach dem Event, das die History erreicht hat. Beim Replay
+* **Workflow-Tasks** heißen nach ihrer Nummer oder nach dem Event, das die History erreicht hat. Beim Replay
   geschieht nichts, und kein Befehl des Workflows ändert sich: die History bleibt die eines ungestörten Workflows.
 * **Verlorene Meldungen** sind echt: die Funktion lief, ihr Ergebnis geht nie an den Server, und der wiederholt
   den Versuch nach dem Start-To-Close-Timeout. Diese Frist läuft auch im Zeitraffer in Echtzeit. Der Injektor
@@ -94,7 +94,7 @@ class WorkflowAction(StrEnum):
 
 
 class Moment(StrEnum):
-    """Wann innerhalb eines Workflow Task: bevor der Code läuft; nachdem er lief, vor der Meldung an den Server;
+    """Wann innerhalb eines Workflow-Tasks: bevor der Code läuft; nachdem er lief, vor der Meldung an den Server;
     oder unabhängig von Tasks, sobald der Server das Event zeigt."""
 
     BEGIN = "begin"
@@ -123,8 +123,8 @@ _WORKFLOW_TEXTS = {
     WorkflowAction.KILL: "stirbt der Worker",
 }
 _MOMENT_TEXTS = {
-    Moment.BEGIN: "Zu Beginn des Workflow Task",
-    Moment.END: "Vor der Meldung des Workflow Task",
+    Moment.BEGIN: "Zu Beginn des Workflow-Tasks",
+    Moment.END: "Vor der Meldung des Workflow-Tasks",
 }
 
 
@@ -173,9 +173,9 @@ class ActivityFault:
 
 @dataclass(frozen=True)
 class WorkflowFault:
-    """Eine Störung an einem Workflow, einmal je Workflow-Id.
+    """Eine Störung an einem Workflow, einmal je Workflow-ID.
 
-    Genau eines von `task` (die Nummer des Workflow Task ab 1) und `event` (die Störung trifft den ersten Workflow
+    Genau eines von `task` (die Nummer des Workflow-Tasks ab 1) und `event` (die Störung trifft den ersten Workflow
     Task, dessen History dieses Event enthält) ist gesetzt. Mit `moment=Moment.SEEN` gilt nur `event`. Wirft
     `DauerlaufError` bei unmöglichen Angaben.
     """
@@ -192,7 +192,7 @@ class WorkflowFault:
         if self.moment == Moment.SEEN and self.event is None:
             raise DauerlaufError("`Moment.SEEN` braucht die Nummer eines Events.")
         if min(n for n in (self.task, self.event) if n is not None) < 1:
-            raise DauerlaufError("Workflow Tasks und Events zählen ab 1.")
+            raise DauerlaufError("Workflow-Tasks und Events zählen ab 1.")
 
     def describe(self) -> str:
         """Die Störung in einem deutschen Satz."""
@@ -310,7 +310,7 @@ class FaultPlan:
     async def start(
         self, client: Client, workflow: Any, *args: Any, id: str, **options: Any
     ) -> WorkflowHandle[Any, Any]:
-        """Startet den Workflow `starts`-mal gleichzeitig unter derselben Id und gibt ihn zurück.
+        """Startet den Workflow `starts`-mal gleichzeitig unter derselben ID und gibt ihn zurück.
 
         Der Server nimmt genau einen Start an; nimmt er mehr an, scheitert das mit `AssertionError`. `options` gehen
         an `Client.start_workflow`.
@@ -436,13 +436,13 @@ class FaultInjector(SimplePlugin):
     `Worker(client, ..., plugins=[FaultInjector(plan)])`, oder am Client, wenn der Worker-Code unverändert bleiben
     soll: `timelapse.client_for("worker-1", plugins=[FaultInjector(plan)])`.
 
-    `plans` ist ein Plan für alle Workflows des Workers oder ein Plan je Workflow-Id. `journal` hält fest, was
+    `plans` ist ein Plan für alle Workflows des Workers oder ein Plan je Workflow-ID. `journal` hält fest, was
     eingetreten ist. `patience` sagt, wie lange der Server auf eine verlorene Meldung wartet:
 
     * eine Dauer (mit einem Plan für alle Workflows: `PATIENCE`): Der nächste Versuch stellt die volle Frist wieder her.
       Die History gleicht der nach dem vollen Timeout, samt dessen Grund. Beginnt der nächste Versuch aber auf einem
       überlasteten Rechner später als `patience`, läuft auch er ab.
-    * `timedelta(0)` (mit einem Plan je Workflow-Id der Standard): Der Server gibt sofort auf, auch unter Last ohne
+    * `timedelta(0)` (mit einem Plan je Workflow-ID der Standard): Der Server gibt sofort auf, auch unter Last ohne
       zusätzlichen Versuch; der nächste Versuch nennt in der History dann keinen Grund (siehe `give_up_attempt`).
     * `FOREVER`: Es bleibt beim Timeout, das der Workflow gesetzt hat.
 
@@ -469,7 +469,7 @@ class FaultInjector(SimplePlugin):
         return self._plans.get(workflow_id, FaultPlan()) if isinstance(self._plans, Mapping) else self._plans
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        """Hängt sich in die Activities und in die Workflow Tasks des Workers ein."""
+        """Hängt sich in die Activities und in die Workflow-Tasks des Workers ein."""
         config = super().configure_worker(config)
         client = config["client"]
         config["interceptors"] = [*config.get("interceptors", []), _Interceptor(self, client)]
@@ -494,13 +494,13 @@ class FaultInjector(SimplePlugin):
                 await asyncio.wait(self._rescues, timeout=5)
 
     def block_on(self, work: Coroutine[Any, Any, None]) -> None:
-        """Führt `work` auf der Event-Loop des Workers aus und wartet im Thread des Workflow Task darauf."""
+        """Führt `work` auf der Event-Loop des Workers aus und wartet im Thread des Workflow-Tasks darauf."""
         assert self._loop is not None
-        # Kürzer als die 2 s, nach denen das SDK einen Workflow Task für verklemmt hält.
+        # Kürzer als die 2 s, nach denen das SDK einen Workflow-Task für verklemmt hält.
         asyncio.run_coroutine_threadsafe(work, self._loop).result(1.5)
 
     def watch(self, work: Coroutine[Any, Any, None]) -> None:
-        """Startet aus dem Thread eines Workflow Task `work` nebenher; es endet spätestens mit dem Worker."""
+        """Startet aus dem Thread eines Workflow-Tasks `work` nebenher; es endet spätestens mit dem Worker."""
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._begin, work, self._watchers)
 
@@ -821,7 +821,7 @@ class _Runner(WorkflowRunner):
 
 
 class _Instance(WorkflowInstance):
-    """Ein Workflow-Lauf im Speicher eines Workers; sieht jeden Workflow Task vor und nach dem Code."""
+    """Ein Workflow-Lauf im Speicher eines Workers; sieht jeden Workflow-Task vor und nach dem Code."""
 
     def __init__(self, inner: WorkflowInstance, injector: FaultInjector, client: Client) -> None:
         self._inner = inner
@@ -833,7 +833,7 @@ class _Instance(WorkflowInstance):
         self._watching = False
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
-        # Eine Query und die zweite Hälfte eines Task (nach einer lokalen Activity) sind kein neuer Workflow Task.
+        # Eine Query und die zweite Hälfte eines Tasks (nach einer lokalen Activity) sind kein neuer Workflow-Task.
         new_task = act.history_length > self._events and not all(job.HasField("query_workflow") for job in act.jobs)
         if new_task:
             self._task += 1

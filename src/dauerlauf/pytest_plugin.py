@@ -132,7 +132,7 @@ def worker(request: pytest.FixtureRequest) -> WorkerFactory:
 
     Der Worker bekommt eine neue Task Queue und, für synchrone Activities, Threads. `await w.execute(Workflow.run, arg)`
     startet einen Workflow und gibt sein Ergebnis zurück, `await w.start(...)` nur den Handle. `plan=` fügt einen
-    Störplan zu (oder einen je Workflow-Id), `w.fired` nennt, was davon eingetreten ist. `create=` nimmt statt der
+    Störplan zu (oder einen je Workflow-ID), `w.fired` nennt, was davon eingetreten ist. `create=` nimmt statt der
     Listen eine Funktion `(client, task_queue) -> Worker`, also Ihren eigenen Worker. Am Ende wird beendet, was auf der
     Task Queue noch läuft.
     """

@@ -99,10 +99,10 @@ class RunningWorker:
         self._started: list[WorkflowHandle[Any, Any]] = []
 
     async def start(self, workflow: Any, *args: Any, id: str | None = None, **options: Any) -> WorkflowHandle[Any, Any]:
-        """Startet einen Workflow auf dieser Task Queue, ohne `id` unter einer zufälligen Id.
+        """Startet einen Workflow auf dieser Task Queue, ohne `id` unter einer zufälligen ID.
 
         `options` gehen an `Client.start_workflow`. Verlangt der Störplan des Workflows mehrere Starts, geschehen sie
-        gleichzeitig unter derselben Id.
+        gleichzeitig unter derselben ID.
         """
         workflow_id = id or f"test-{uuid.uuid4()}"
         options.setdefault("task_queue", self.task_queue)

@@ -44,10 +44,10 @@ from dauerlauf.server import runtime
 from dauerlauf.timelapse import Timelapse, WorkerSettings, WorkflowStuckError, result
 
 STICKY = timedelta(seconds=0.2)
-"""Nach dieser Zeit gibt der Server die Workflow Tasks eines toten Workers an einen anderen."""
+"""Nach dieser Zeit gibt der Server die Workflow-Tasks eines toten Workers an einen anderen."""
 
 TASK_TIMEOUT = timedelta(seconds=1)
-"""Nach dieser Zeit wiederholt der Server einen Workflow Task, dessen Worker mittendrin starb."""
+"""Nach dieser Zeit wiederholt der Server einen Workflow-Task, dessen Worker mittendrin starb."""
 
 
 @dataclass(frozen=True)
@@ -467,7 +467,7 @@ async def rescue(client: Client, handle: WorkflowHandle[Any, Any], dead: str) ->
 
 
 class _ShortTasks(temporalio.client.Interceptor):
-    """Gibt jedem gestarteten Workflow ein kurzes Workflow Task Timeout."""
+    """Gibt jedem gestarteten Workflow ein kurzes Workflow-Task-Timeout."""
 
     def intercept_client(self, next: temporalio.client.OutboundInterceptor) -> temporalio.client.OutboundInterceptor:
         return _ShortTaskStarts(next)

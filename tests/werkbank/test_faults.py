@@ -276,7 +276,7 @@ async def test_gewaltsames_ende(timelapse: Timelapse, tmp_path: Path, action: Ac
 
 
 async def test_abbruch_in_jedem_workflow_task(timelapse: Timelapse, tmp_path: Path) -> None:
-    """Sieben Workflow Tasks hat der ungestörte Lauf; ein Abbruch trifft jeden, auch den letzten."""
+    """Sieben Workflow-Tasks hat der ungestörte Lauf; ein Abbruch trifft jeden, auch den letzten."""
     for task, moment in itertools.product(range(1, 8), (Moment.BEGIN, Moment.END)):
         plan = FaultPlan(workflow=(WorkflowFault(WorkflowAction.CANCEL, task=task, moment=moment),))
         async with bench(timelapse, tmp_path, plan) as b:
@@ -472,8 +472,8 @@ def test_beschreibung_auf_deutsch() -> None:
         Störplan 17:
           – Activity „zahlung_buchen“, 1. Aufruf, Versuche 1, 2: wirkt, aber die Meldung geht verloren.
           – Activity „lager“, jeder Aufruf, jeder Versuch: beginnt verspätet (0,25 s).
-          – Zu Beginn des Workflow Task ab Event 9 stirbt der Worker.
-          – Vor der Meldung des Workflow Task Nr. 2 wird der Workflow abgebrochen.
+          – Zu Beginn des Workflow-Tasks ab Event 9 stirbt der Worker.
+          – Vor der Meldung des Workflow-Tasks Nr. 2 wird der Workflow abgebrochen.
           – Sobald Event 5 in der History steht, stirbt der Server und startet neu.
           – Der Workflow wird 2-mal gleichzeitig gestartet.""")
     assert FaultPlan().describe() == "Störplan:\n  – Nichts geht schief."
