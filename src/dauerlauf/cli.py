@@ -108,14 +108,15 @@ def show(
         Path | None, typer.Option("--datei", help="Stattdessen ein Export aus `temporal workflow show -o json`.")
     ] = None,
     svg: Annotated[bool, typer.Option("--svg", help="Das Bild als SVG statt der Tabelle.")] = False,
+    full: Annotated[bool, typer.Option("--voll", help="Lange Einzelheiten nicht kürzen.")] = False,
 ) -> None:
     """Siehe `commands.show`; `--datei` nimmt auch fremde Histories."""
     from dauerlauf import commands
 
     if file is not None and pattern is None:
-        commands.show_file(file, svg=svg)
+        commands.show_file(file, svg=svg, full=full)
     elif pattern is not None and file is None:
-        commands.show(pattern, scenario, svg=svg)
+        commands.show(pattern, scenario, svg=svg, full=full)
     else:
         raise DauerlaufError("Nennen Sie entweder ein Muster oder mit --datei einen Export, nicht beides.")
 

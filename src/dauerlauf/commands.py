@@ -25,6 +25,7 @@ from dauerlauf.server import Connection, EmbeddedServer, open_connection
 from dauerlauf.timelapse import Timelapse, require_timelapse, timelapse
 
 PARALLEL_RUNS = 4
+DETAIL_LIMIT = 100
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 
@@ -121,7 +122,7 @@ async def _report(out: Console, run: Run, *, full: bool) -> None:
     if full:
         history = normalise(run.history)
         sources = await source_lines(history, run.scenario.pattern.workflows)
-        out.print(timeline.table(steps(history, sources=sources), run.scenario.pattern.legend))
+        out.print(timeline.table(steps(history, sources=sources), run.scenario.pattern.legend, limit=DETAIL_LIMIT))
     findings = Table.grid(padding=(0, 2))
     findings.add_row("Ausgang", run.status)
     for note in run.notes:
@@ -129,8 +130,8 @@ async def _report(out: Console, run: Run, *, full: bool) -> None:
     out.print(findings)
 
 
-def show(pattern: str, scenario: str | None, *, svg: bool) -> None:
-    """Zeigt aufgezeichnete Läufe eines Musters, ohne Server."""
+def show(pattern: str, scenario: str | None, *, svg: bool, full: bool) -> None:
+    """Zeigt aufgezeichnete Läufe eines Musters, ohne Server; `full` kürzt nichts."""
     found = find_pattern(pattern)
     for chosen in [found.find(scenario)] if scenario else list(found.scenarios.values()):
         recording = found.history_file(chosen.name)
@@ -143,16 +144,16 @@ def show(pattern: str, scenario: str | None, *, svg: bool) -> None:
             continue
         out = console()
         out.print(f"{chosen.name}: {chosen.title}", style="bold cyan")
-        out.print(timeline.table(run, found.legend))
+        out.print(timeline.table(run, found.legend, limit=None if full else DETAIL_LIMIT))
 
 
-def show_file(file: Path, *, svg: bool) -> None:
+def show_file(file: Path, *, svg: bool, full: bool) -> None:
     """Zeigt einen Export aus `temporal workflow show -o json` oder der Web UI."""
     run = steps(load(file))
     if svg:
         print(timeline.svg(run, title=file.stem))
     else:
-        console().print(timeline.table(run))
+        console().print(timeline.table(run, limit=None if full else DETAIL_LIMIT))
 
 
 def serve(port: int, ui_port: int, database: Path | None) -> None:

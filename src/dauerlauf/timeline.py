@@ -18,7 +18,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from dauerlauf.history import SourceLine, Step, StepKind, duration_text
+from dauerlauf.history import SourceLine, Step, StepKind, duration_text, shorten
 
 GAP = timedelta(seconds=1)
 """Ab dieser Wartezeit zeigt das Bild einen Bruch."""
@@ -378,12 +378,13 @@ def clock_text(time: timedelta) -> str:
 _WHO = {"client": "Client", "workflow": "Workflow", "activity": "Activity", "other": "Extern", "gap": ""}
 
 
-def table(steps: Sequence[Step], legend: Captions | None = None) -> Table:
+def table(steps: Sequence[Step], legend: Captions | None = None, *, limit: int | None = None) -> Table:
     """Die Schritte als Tabelle für das Terminal.
 
     Args:
         steps: Die Schritte aus :func:`dauerlauf.history.steps`.
         legend: Kompensationen und fremde Systeme.
+        limit: Nach so vielen Zeichen endet eine Einzelheit mit „…“; ohne Angabe steht sie ganz da.
 
     Returns:
         Eine rich-Tabelle mit Zeit, Wer, Was, Einzelheit und Quelle (wenn es Quellzeilen gibt).
@@ -402,7 +403,7 @@ def table(steps: Sequence[Step], legend: Captions | None = None) -> Table:
             "" if row.look in (Look.GAP, Look.SKIP, Look.FOLD) else clock_text(row.time),
             row.service or _WHO[row.lane],
             _what(row),
-            _particulars(row),
+            _particulars(row if limit is None else replace(row, detail=shorten(row.detail, limit))),
         ]
         if with_source:
             cells.append(str(row.source) if row.source else "")

@@ -117,6 +117,14 @@ def test_starte_und_zeige_stimmen_ueberein(capfd: pytest.CaptureFixture[str]) ->
     assert "\n".join(table) in started
 
 
+def test_zeige_kuerzt_lange_einzelheiten(capfd: pytest.CaptureFixture[str]) -> None:
+    _, short, _ = run(capfd, "zeige", "saga", "glatt")
+    _, full, _ = run(capfd, "zeige", "saga", "glatt", "--voll")
+    assert "…" in short
+    assert "…" not in full
+    assert len(full) > len(short)
+
+
 def test_zeige_svg_und_datei(capfd: pytest.CaptureFixture[str]) -> None:
     file = find_pattern("saga").history_file("glatt")
     code, out, _ = run(capfd, "zeige", "--datei", str(file))

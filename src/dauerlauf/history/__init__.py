@@ -9,7 +9,7 @@ from dauerlauf.history._files import dump, load
 from dauerlauf.history._normalise import BASE_TIME, normalise, package_path
 from dauerlauf.history._sources import source_lines
 from dauerlauf.history._steps import SourceLine, Step, StepKind, event_name, same_behaviour, steps
-from dauerlauf.history._text import arguments, duration_text, failure_text, readable, size_text
+from dauerlauf.history._text import arguments, duration_text, failure_text, readable, shorten, size_text
 
 __all__ = [
     "BASE_TIME",
@@ -26,6 +26,7 @@ __all__ = [
     "package_path",
     "readable",
     "same_behaviour",
+    "shorten",
     "size_text",
     "source_lines",
     "steps",

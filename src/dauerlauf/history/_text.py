@@ -180,6 +180,7 @@ def one_line(text: str) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
+    """Der Text, höchstens `limit` Zeichen lang; was fehlt, vertritt „…“."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
