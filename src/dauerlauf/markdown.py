@@ -86,6 +86,7 @@ from dauerlauf.book.directives import DirectiveBlocks, Figures
 from dauerlauf.book.glossary import FirstUse
 from dauerlauf.book.notebook import NotebookPages
 from dauerlauf.book.page import PageContext
+from dauerlauf.book.tables import TableBoxes
 from dauerlauf.book.terminal import Outputs
 
 
@@ -113,6 +114,7 @@ class DauerlaufExtension(Extension):
         md.parser.blockprocessors.register(DirectiveBlocks(md.parser, context), "dauerlauf_direktiven", 110)
         md.treeprocessors.register(CalloutLabels(md), "dauerlauf_callouts", 19)
         md.treeprocessors.register(Figures(md, context), "dauerlauf_bilder", 18)
+        md.treeprocessors.register(TableBoxes(md), "dauerlauf_tabellen", 16)
         md.treeprocessors.register(FirstUse(md, context), "dauerlauf_glossar", 17)
 
     def reset(self) -> None:

@@ -161,7 +161,7 @@ def too_long(lengths: list[int], *, median: int = 15, ninth: int = 28) -> str | 
 def prose(files: Iterable[Path]) -> str:
     """Die Prosa vieler Seiten für die Rechtschreibprüfung: ein Absatz je Zeile."""
     return "\n".join(
-        re.sub(r"[⟦⟧\u00ad]", " ", passage.text).replace("\u202f", " ")
+        re.sub(r"-?[⟦⟧]+-?", " ", passage.text).replace("\u202f", " ")
         for file in files
         for passage in passages(file.read_text(encoding="utf-8"))
     )

@@ -223,6 +223,12 @@ def test_call_out_nennt_seine_art(project: Path) -> None:
     assert '<p class="admonition-title">Tipp</p>' in html
 
 
+def test_tabellen_lassen_sich_schieben_und_haben_keine_leeren_kopfzellen(project: Path) -> None:
+    html = render(project, "|   | A |\n|---|---|\n| b | 1 |")
+    assert '<div class="tabelle"><table class="daten">' in html.replace("\n", "")
+    assert "<td></td>\n<th>A</th>" in html
+
+
 # --- Glossar
 
 

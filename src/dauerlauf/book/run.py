@@ -56,8 +56,7 @@ def costs(context: PageContext, directive: Directive) -> Element:
         pattern_name, _, scenario_name = word.partition("/")
         pattern = find_pattern(pattern_name)
         scenarios += [pattern.find(scenario_name)] if scenario_name else pattern.scenarios.values()
-    # tabindex: Auf dem Telefon ist die Tabelle breiter als der Schirm und muss sich mit der Tastatur schieben lassen.
-    box = Element("div", {"class": "tabelle", "tabindex": "0"})
+    box = Element("div", {"class": "tabelle"})
     table = SubElement(box, "table", {"class": "kosten"})
     head = SubElement(SubElement(table, "thead"), "tr")
     SubElement(head, "th", {"scope": "col"}).text = "Szenario"

@@ -66,10 +66,9 @@ def _fenced(lines: list[str], start: int, opening: re.Match[str]) -> tuple[list[
 
 
 def _terminal(command: str, output: list[str] | None) -> str:
-    # Die Ausgabe steht in <samp>, nicht in <code>: Der Kopierknopf des Themas hängt an <code> und kopiert so nur
-    # den Befehl. tabindex: Wer mit der Tastatur liest, muss eine breite Ausgabe seitwärts schieben können.
+    # Die Ausgabe steht in <samp>, nicht in <code>: Der Kopierknopf hängt an <code> und kopiert so nur den Befehl.
     parts = [f'<div class="befehl"><pre><code>{escape(command)}</code></pre></div>']
     if output is not None:
         text = escape("\n".join(output))
-        parts.append(f'<pre class="ausgabe" tabindex="0"><samp>{text}\n</samp></pre>')
+        parts.append(f'<pre class="ausgabe"><samp>{text}\n</samp></pre>')
     return f'<div class="terminal">{"".join(parts)}</div>'

@@ -1,0 +1,232 @@
+"""Das Buch im Browser: keine fremden Anfragen, keine Fehler, barrierefrei, schmal genug, durchsuchbar, filterbar."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from buchbau import pages
+from playwright.async_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+# Im Dunkeln ändern sich nur Farben; die übrigen Regeln prüft schon der helle Durchgang.
+RULES: dict[str, dict[str, Any]] = {
+    "light": {},
+    "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
+}
+PARALLEL = 3
+PROBE = "probe/"
+
+# Wonach im Deutschen gesucht wird, und welche Seite unter den ersten Treffern sein muss.
+QUERIES = {
+    "Kompensation": "glossar/#kompensation",
+    "Kompensationen": "glossar/#kompensation",
+    "kompensieren": "glossar/#kompensation",
+    "rückgängig": "glossar/#kompensation",
+    "rueckgaengig": "glossar/#kompensation",
+    "Rollback": "glossar/#kompensation",
+    "Aktivität": "glossar/#activity",
+    "aktivitaet": "glossar/#activity",
+    "Activities": "glossar/#activity",
+    "execute_activity": "glossar/#activity",
+    "Warteschlange": "glossar/#task-queue",
+    "task queue": "glossar/#task-queue",
+    "taskqueue": "glossar/#task-queue",
+    "deterministisch": "glossar/#deterministisch",
+    "deterministische": "glossar/#deterministisch",
+    "nichtdeterministisch": "glossar/#deterministisch",
+    "Idempotenz": "glossar/#idempotent",
+    "schluessel": "glossar/#idempotenzschluessel",
+    "Wiederholung": "glossar/#retry",
+    "RetryPolicy": "glossar/#retry-policy",
+    "retrypolicy": "glossar/#retry-policy",
+    "policy": "glossar/#retry-policy",
+    "start_to_close": "glossar/#timeout",
+    "close_timeout": "glossar/#timeout",
+    "Timeouts": "glossar/#timeout",
+    "Zeitüberschreitung": "glossar/#timeout",
+    "Zeitraffer": "glossar/#zeitraffer",
+    "Historien": "glossar/#event-history",
+    "Ereignis": "glossar/#event",
+    "abbrechen": "glossar/#abbruch",
+    "Abbrüche": "glossar/#abbruch",
+    "Zeitplan": "glossar/#schedule",
+    "Abfrage": "glossar/#query",
+    "CancelledError": "glossar/#abbruch",
+}
+
+
+@dataclass
+class Visit:
+    """Was beim Besuch einer Seite auffiel."""
+
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    width: int = 0
+
+
+async def visit(browser: Browser, base: str, path: str, scheme: str) -> Visit:
+    """Öffnet eine Seite mit allem Aufklappbaren offen und misst sie."""
+    found = Visit()
+    context = await browser.new_context(viewport=DESK, color_scheme=scheme)  # type: ignore[arg-type]
+    page = await context.new_page()
+    page.on(
+        "request", lambda r: found.foreign.append(r.url) if not r.url.startswith((base, "data:", "blob:")) else None
+    )
+    page.on("console", lambda m: found.errors.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: found.errors.append(str(error)))
+    await page.goto(base + path, wait_until="load")
+    await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    await page.add_style_tag(content="*, ::before, ::after { transition: none !important; animation: none !important }")
+    await page.evaluate(AXE)
+    # Bilder und Code sind auf allen Seiten gleich gebaut; auf der Probeseite geprüft genügt, sonst dauert es Minuten.
+    context_ = {"exclude": [] if path == PROBE else [[".dl-figur svg"], [".dl-figur table"], [".highlight pre"]]}
+    result = await page.evaluate("([context, options]) => axe.run(context, options)", [context_, RULES[scheme]])
+    found.violations = [
+        f"{v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])}-mal)" for v in result["violations"]
+    ]
+    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    found.width = await page.evaluate("document.documentElement.scrollWidth")
+    await context.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+async def visits(browser: Browser, site: Path, address: str) -> dict[tuple[str, str], Visit]:
+    """Alle Seiten hell und dunkel, mehrere zugleich."""
+    gate = asyncio.Semaphore(PARALLEL)
+
+    async def one(path: str, scheme: str) -> tuple[tuple[str, str], Visit]:
+        async with gate:
+            return (path, scheme), await visit(browser, address, path, scheme)
+
+    paths = [*pages(site), "404.html"]
+    return dict(await asyncio.gather(*(one(path, scheme) for path in paths for scheme in RULES)))
+
+
+async def test_keine_anfrage_an_dritte(visits: dict[tuple[str, str], Visit]) -> None:
+    assert {key: v.foreign for key, v in visits.items() if v.foreign} == {}
+
+
+async def test_keine_fehler_in_der_konsole(visits: dict[tuple[str, str], Visit]) -> None:
+    assert {key: v.errors for key, v in visits.items() if v.errors} == {}
+
+
+@pytest.mark.parametrize("scheme", RULES)
+async def test_barrierefrei(visits: dict[tuple[str, str], Visit], scheme: str) -> None:
+    found = {path: v.violations for (path, used), v in visits.items() if used == scheme and v.violations}
+    assert found == {}, json.dumps(found, ensure_ascii=False, indent=1)
+
+
+async def test_auf_dem_telefon_ragt_nichts_hinaus(visits: dict[tuple[str, str], Visit]) -> None:
+    assert {key: v.width for key, v in visits.items() if v.width > PHONE["width"]} == {}
+
+
+async def test_der_besuch_findet_jeden_mangel(browser: Browser, bad_address: str) -> None:
+    found = await visit(browser, bad_address, "", "light")
+    assert found.foreign == ["http://fremd.invalid/bild.png"]
+    assert "kaputt" in found.errors
+    assert found.width > PHONE["width"]
+    assert {"color-contrast", "image-alt", "html-has-lang"} <= {v.split(":")[0] for v in found.violations}
+
+
+async def open_page(browser: Browser, address: str, path: str = "") -> Page:
+    """Eine Seite in einem eigenen Fenster."""
+    page = await browser.new_page(viewport=DESK)  # type: ignore[arg-type]
+    await page.goto(address + path, wait_until="load")
+    return page
+
+
+async def results(page: Page, query: str) -> list[str]:
+    """Die Adressen der Treffer zu einer Eingabe; wartet, bis die Suche zu genau dieser Eingabe geantwortet hat."""
+    field_ = page.locator(".md-search__input")
+    await field_.fill("")
+    await field_.press("End")
+    meta = page.locator(".md-search-result__meta")
+    await page.wait_for_function("document.querySelector('.md-search-result__meta').textContent.includes('eingeben')")
+    await field_.fill(query)
+    await field_.press("End")
+    await page.wait_for_function("!document.querySelector('.md-search-result__meta').textContent.includes('eingeben')")
+    assert await meta.count() == 1
+    links: list[str] = await page.eval_on_selector_all(
+        ".md-search-result__link", "links => links.map(link => link.pathname.slice(1) + link.hash)"
+    )
+    return links
+
+
+async def test_suche_findet_deutsche_woerter_in_allen_formen(browser: Browser, address: str) -> None:
+    page = await open_page(browser, address)
+    await page.locator(".md-search__input").click()
+    await page.wait_for_function("document.querySelector('.md-search-result__meta').textContent.includes('eingeben')")
+    missed = {}
+    for query, wanted in QUERIES.items():
+        found = await results(page, query)
+        if wanted not in found[:12]:
+            missed[query] = found[:4]
+    assert missed == {}
+    assert await results(page, "quarkstrudel") == []
+    await page.close()
+
+
+async def test_katalog_laesst_sich_mit_der_tastatur_filtern(browser: Browser, address: str) -> None:
+    page = await open_page(browser, address, "katalog/")
+    rows = page.locator("#muster-katalog tbody tr:visible")
+    status = page.locator("#muster-katalog [role=status]")
+    total = await rows.count()
+    assert total >= 3
+    await page.get_by_label("Wort im Eintrag").focus()
+    await page.keyboard.type("HELGOLAND-gibt-es-nicht")
+    assert await rows.count() == 0
+    assert await status.text_content() == "Kein Muster passt zu dieser Auswahl."
+    await page.keyboard.press("Control+A")
+    await page.keyboard.type("saga")
+    assert 0 < await rows.count() < total
+    await page.keyboard.press("Control+A")
+    await page.keyboard.press("Delete")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("Resilienz")
+    shown = await rows.count()
+    assert 0 < shown < total
+    assert await status.text_content() == f"{shown} von {total} Mustern"
+    assert {await row.get_attribute("data-kategorie") for row in await rows.all()} == {"Resilienz"}
+    await page.close()
+
+
+async def test_ohne_javascript_steht_der_ganze_katalog_da(browser: Browser, address: str) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(address + "katalog/")
+    assert await page.locator("#muster-katalog tbody tr").count() >= 3
+    assert await page.locator(".katalog-filter").count() == 0
+    await context.close()
+
+
+async def test_kopierknopf_kopiert_nur_den_befehl(browser: Browser, address: str) -> None:
+    context = await browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = await context.new_page()
+    await page.goto(address + "probe/")
+    terminal = page.locator(".terminal").filter(has=page.locator("samp")).first
+    await terminal.hover()
+    await terminal.get_by_role("button", name="Befehl kopieren").click()
+    assert (await page.evaluate("navigator.clipboard.readText()")).strip() == "uv run dauerlauf liste"
+    await context.close()
+
+
+async def test_begriff_erklaert_sich_beim_fokus(browser: Browser, address: str) -> None:
+    page = await open_page(browser, address, "probe/")
+    term = page.locator("a.begriff").first
+    await term.focus()
+    tooltip = page.locator(".md-tooltip2--active")
+    await tooltip.wait_for()
+    assert "der Workflow:" in (await tooltip.text_content() or "")
+    await page.close()
