@@ -99,12 +99,13 @@ async def outcome(handle: WorkflowHandle[Any, Any], timeout: float = 15) -> Outc
     return Outcome(status.name, cause, await handle.fetch_history())
 
 
-async def history_holds(handle: WorkflowHandle[Any, Any], name: str) -> None:
-    """Wartet, bis ein Event wie `ACTIVITY_TASK_CANCEL_REQUESTED` in der History steht."""
+async def history_holds(handle: WorkflowHandle[Any, Any], name: str, count: int = 1) -> None:
+    """Wartet, bis ein Event wie `ACTIVITY_TASK_SCHEDULED` `count`-mal in der History steht."""
     wanted = EventType.Value(f"EVENT_TYPE_{name}")
     async with asyncio.timeout(10):
         async for event in handle.fetch_history_events(wait_new_event=True):
-            if event.event_type == wanted:
+            count -= event.event_type == wanted
+            if not count:
                 return
     raise AssertionError(f"Der Workflow endete ohne {name}.")
 

@@ -64,7 +64,7 @@ async def test_wrong_cancel_inside_an_activity_ends_as_completed(timelapse: Time
     async with _wrong_shop(timelapse, tmp_path) as shop:
         gate = shop.world.payment.gates["/buchen"] = Event()
         handle = await _place(shop)
-        await history_holds(handle, "ACTIVITY_TASK_COMPLETED")
+        await history_holds(handle, "ACTIVITY_TASK_SCHEDULED", 2)
         await handle.cancel()
         ended = await outcome(handle)
         assert ended.status == "COMPLETED"
