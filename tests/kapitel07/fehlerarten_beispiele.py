@@ -174,7 +174,8 @@ class CancelWatcher:
             if where == "Workflow":
                 await workflow.sleep(timedelta(days=30))
             else:
-                await workflow.execute_activity(wait_until_cancelled, start_to_close_timeout=TEN_SECONDS)
+                activity = workflow.execute_activity
+                await activity(wait_until_cancelled, start_to_close_timeout=TEN_SECONDS)
         except Exception as error:
             return ["Exception", type(error).__name__, type(error.__cause__).__name__]
         except BaseException as error:
