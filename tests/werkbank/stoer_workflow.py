@@ -26,7 +26,7 @@ class Bookings:
             await workflow.execute_activity(
                 "book",
                 Booking(ledger, f"{workflow.info().workflow_id}/{number}"),
-                start_to_close_timeout=timedelta(seconds=20),
+                start_to_close_timeout=timedelta(seconds=60),
                 retry_policy=RetryPolicy(maximum_attempts=3),
             )
             await workflow.sleep(timedelta(hours=1))
@@ -44,7 +44,7 @@ class Mixed:
                 name,
                 Booking(ledger, f"{workflow.info().workflow_id}/{name}"),
                 start_to_close_timeout=timedelta(seconds=20),
-                heartbeat_timeout=timedelta(seconds=0.3),
+                heartbeat_timeout=timedelta(seconds=1),
                 result_type=str,
             )
             for name in ("book", "book_in_thread", "book_with_pulse")

@@ -120,7 +120,7 @@ async def test_verlorene_meldung_ist_ein_echtes_timeout(timelapse: Timelapse, tm
     began = time.monotonic()
     async with bench(timelapse, tmp_path, one(ActivityAction.LOSE_COMPLETION)) as b:
         handle, _ = await b.outcome(Bookings.run)
-    assert time.monotonic() - began < 5, "das Timeout der Activity ist 20 s"
+    assert time.monotonic() - began < 20, "das Timeout der Activity ist 60 s"
     started_events = [
         event.activity_task_started_event_attributes
         async for event in handle.fetch_history_events()
@@ -185,8 +185,8 @@ async def test_der_server_kann_sofort_aufgeben(timelapse: Timelapse, tmp_path: P
 async def test_jede_art_von_activity(
     timelapse: Timelapse, tmp_path: Path, name: str, action: ActivityAction, expected: list[int]
 ) -> None:
-    """Auch synchrone und solche mit Heartbeat; die Verspätung ist länger als deren Heartbeat-Timeout von 0,3 s."""
-    async with bench(timelapse, tmp_path, one(action, name, seconds=0.7)) as b:
+    """Auch synchrone und solche mit Heartbeat; die Verspätung ist länger als deren Heartbeat-Timeout von 1 s."""
+    async with bench(timelapse, tmp_path, one(action, name, seconds=1.4)) as b:
         handle, status = await b.outcome(Mixed.run)
         assert status == WorkflowExecutionStatus.COMPLETED
         assert effects(b.ledger, f"{handle.id}/{name}") == expected
@@ -342,6 +342,20 @@ async def test_ein_worker_ohne_cache_stoert_nur_einmal(timelapse: Timelapse, tmp
     assert len(injector.journal.entries()) == 1
 
 
+async def test_ein_vergangener_task_wird_nicht_nachtraeglich_gestoert(timelapse: Timelapse, tmp_path: Path) -> None:
+    """Übernimmt ein Worker mit Störplan einen begonnenen Workflow, bleibt das Replay der alten Tasks ungestört."""
+    queue, ledger = timelapse.task_queue(), tmp_path / "alt.db"
+    async with create_worker(timelapse.client_for("worker-1"), queue):
+        with timelapse.unskipped():
+            handle = await timelapse.client.start_workflow(Bookings.run, str(ledger), id=queue, task_queue=queue)
+        assert await event_reached(handle, 11)
+    injector = FaultInjector(FaultPlan(workflow=(WorkflowFault(WorkflowAction.CANCEL, task=1),)))
+    async with create_worker(timelapse.client_for("worker-2", plugins=[injector]), queue):
+        await timelapse.fast_forward(handle)
+        assert await result(handle) == 3
+    assert injector.journal.entries() == []
+
+
 # Starts
 
 
@@ -391,8 +405,7 @@ def test_json_hin_und_zurueck(plan: FaultPlan) -> None:
 @given(plans)
 def test_beschreibung_nennt_jede_stoerung(plan: FaultPlan) -> None:
     text = plan.describe()
-    faults: list[Fault] = [*plan.activities, *plan.workflow]
-    assert all(fault.describe() in text for fault in faults)
+    assert all(line in text for line in texts(plan))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"activities": [{"action": "fliegen"}], "workflow": []}', "17"])
@@ -508,6 +521,11 @@ def gone(pid: int) -> bool:
     return False
 
 
+def texts(plan: FaultPlan) -> list[str]:
+    faults: list[Fault] = [*plan.activities, *plan.workflow]
+    return [fault.describe() for fault in faults]
+
+
 async def eventually(condition: Callable[[], bool], timeout: float = 5.0) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
@@ -526,7 +544,7 @@ async def finish(env: Timelapse, folder: Path, plan: FaultPlan) -> tuple[int, Pa
         code = await asyncio.wait_for(first.died(), 10)
         assert gone(first.pid)
         assert not first.alive
-    assert Journal(journal).texts() == [line.removeprefix("  – ") for line in plan.describe().splitlines()[1:]]
+    assert Journal(journal).texts() == texts(plan)
     async with await WorkerProcess.start(
         FACTORY, env.client, arguments=arguments, plan=plan, journal=journal, identity="worker-2"
     ) as second:
@@ -568,12 +586,18 @@ async def test_tod_bei_der_activity_und_lauf_bis_zum_ende(timelapse: Timelapse, 
     )
     reference, *others = outcomes
     assert reference.exit_code is None
+    started = reference.history.events[0].workflow_execution_started_event_attributes
+    assert started.workflow_task_timeout.ToTimedelta() == TASK_TIMEOUT
     assert len(others) == len(reference.history.events) > 38
     for outcome in others:
         assert outcome.death is not None
         assert outcome.exit_code == -9, outcome.describe()
         assert outcome.status == WorkflowExecutionStatus.COMPLETED, outcome.describe()
         assert outcome.result == 3
+        assert Journal(outcome.trial.folder / "stoerungen.jsonl").texts() == texts(outcome.death.plan)
+        for fault in outcome.death.plan.workflow:
+            moments = {"WorkflowTaskStarted": Moment.BEGIN, "WorkflowTaskCompleted": Moment.END}
+            assert fault.moment == moments.get(outcome.death.name, Moment.SEEN)
         ledger = outcome.trial.folder / "l.db"
         counts = [len(effects(ledger, f"{outcome.trial.workflow_id}/{n}")) for n in (1, 2, 3)]
         if outcome.death.name == "ActivityTaskStarted":
