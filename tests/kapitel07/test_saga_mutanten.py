@@ -315,14 +315,20 @@ def _copy(folder: Path, mutant: Mutant) -> None:
 
 
 def _run(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    # Nur die nötigen Plugins und ohne umgeschriebene `assert`: So kostet ein Lauf 2 s weniger.
     command = [
-        sys.executable, "-m", "pytest", "-x", "-q", "--tb=short", "--show-capture=no",
-        "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", "--timeout=50",
+        sys.executable, "-m", "pytest", "-x", "-q", "--tb=short", "--show-capture=no", "--assert=plain",
+        "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout",
+        "-p", "dauerlauf.pytest_plugin", "--timeout=50",
         *(f"{SAGA}{test}" for test in tests),
     ]  # fmt: skip
-    # Eigene Variablen von xdist verwirrten den inneren Lauf.
+    # Was xdist und pytest dem äußeren Lauf mitgeben, verwirrte den inneren.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    environment |= {"PYTHONPATH": str(folder), "KAPITEL07_ORDNER": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPATH": str(folder),
+        "KAPITEL07_ORDNER": str(folder),
+    }
     return subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True, timeout=110, check=False)
 
 
