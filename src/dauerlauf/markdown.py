@@ -39,7 +39,7 @@ Abschnitt fehlt, Option unbekannt ...), bricht den Bau ab und nennt Seite und Ze
     Tabelle mit Events, Workflow-Tasks, Activity-Versuchen und Größe der aufgezeichneten Historien, beim Bau gezählt.
 
 ``::: notebook kapitel07``
-    Das ausgeführte Notebook aus ``.cache/notebooks/kapitel07.md`` (schreibt ``uv run dauerlauf notebooks``).
+    Das ausgeführte Notebook aus ``.notebooks/kapitel07.md`` (schreibt ``uv run dauerlauf notebooks``).
     Seine Überschriften bekommen Anker ``notebook-...``.
 
 ``::: beweis tests/kapitel07/test_saga.py::test_abbruch "Ein Abbruch gleicht alles aus."``

@@ -16,7 +16,7 @@ from dauerlauf.errors import DauerlaufError
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-CACHE = Path(".cache/notebooks")
+CACHE = Path(".notebooks")
 CELL_TIMEOUT = 120
 PARALLEL = 2
 
@@ -67,7 +67,7 @@ async def execute(files: Sequence[Path]) -> "list[NotebookNode]":
 
 
 def render(names: Sequence[str] = ()) -> list[Path]:
-    """Führt die genannten Notebooks (sonst alle) aus und legt sie als Markdown unter `.cache/notebooks/` ab.
+    """Führt die genannten Notebooks (sonst alle) aus und legt sie als Markdown unter `.notebooks/` ab.
 
     Gibt die geschriebenen Dateien zurück. Wirft `DauerlaufError` bei unbekanntem Namen und wie `execute`.
     """

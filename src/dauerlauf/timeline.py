@@ -1023,7 +1023,7 @@ def html(steps: Sequence[Step], legend: Captions | None = None, *, title: str, u
         f'<div class="dl-schmal">{svg(steps, legend, title=title, uid=uid)}</div>'
         f'<div class="dl-breit">{svg(steps, legend, title=title, wide=True, uid=uid)}</div>'
         f"<figcaption>{caption}</figcaption>"
-        f'<details><summary>Als Tabelle lesen</summary><div class="dl-tabelle" role="region" tabindex="0" '
+        f'<details><summary>Als Tabelle lesen</summary><div class="dl-tabelle" role="group" tabindex="0" '
         f'aria-label="Tabelle: {caption}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         f"</div></details></figure>"
     )

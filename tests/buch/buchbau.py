@@ -1,4 +1,4 @@
-"""Das Buch in einem eigenen Verzeichnis bauen, damit Tests weder site/ noch .cache/ des Projekts anfassen."""
+"""Das Buch in einem eigenen Verzeichnis bauen, damit Tests weder site/ noch .notebooks/ des Projekts anfassen."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stage(folder: Path, *, with_probe: bool = True) -> Path:
     shutil.copy(ROOT / "mkdocs.yml", folder)
     if with_probe:
         shutil.copy(PROBE, folder / "book" / "probe.md")
-    _notebooks(folder / ".cache" / "notebooks")
+    _notebooks(folder / ".notebooks")
     return folder
 
 
@@ -50,7 +50,7 @@ def _notebooks(target: Path) -> None:
     """
     target.mkdir(parents=True)
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
-        executed = ROOT / ".cache" / "notebooks" / f"{notebook.stem}.md"
+        executed = ROOT / ".notebooks" / f"{notebook.stem}.md"
         if executed.is_file():
             shutil.copy(executed, target)
         else:
@@ -81,14 +81,11 @@ def mkdocs(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def zensical(folder: Path) -> subprocess.CompletedProcess[str]:
-    """`zensical build --strict`, mit derselben Navigation, die bei MkDocs der Hook einsetzt.
-
-    Ohne --clean: Der Ordner ist neu, und --clean löscht das ganze Verzeichnis .cache samt den Notebooks.
-    """
+    """`zensical build --strict`, mit derselben Navigation, die bei MkDocs der Hook einsetzt."""
     config = folder / "mkdocs.yml"
     nav = yaml.safe_dump({"nav": navigation(folder / "book")}, allow_unicode=True, sort_keys=False)
     config.write_text(f"{config.read_text(encoding='utf-8')}\n{nav}", encoding="utf-8")
-    return run(folder, "zensical", "build", "--strict")
+    return run(folder, "zensical", "build", "--strict", "--clean")
 
 
 def pages(site: Path) -> list[str]:

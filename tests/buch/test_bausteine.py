@@ -208,7 +208,7 @@ def test_ausgabe_wird_ein_terminal_mit_kopierbarem_befehl(project: Path) -> None
 
 
 def test_notebook_bekommt_anker_und_laeuft_durch_dieselben_schritte(project: Path) -> None:
-    folder = project / ".cache/notebooks"
+    folder = project / ".notebooks"
     folder.mkdir(parents=True)
     (folder / "kapitel01.md").write_text("# Öl & Maß\n\n```python\n# kein Titel\n```\n\n# Öl & Maß\n")
     html = render(project, "Davor\n\n::: notebook kapitel01\n\nDanach")

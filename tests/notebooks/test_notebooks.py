@@ -107,8 +107,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_render_legt_markdown_ab_und_laesst_das_notebook_unberuehrt(project: Path) -> None:
     before = (project / "notebooks" / "gut.ipynb").read_bytes()
-    assert notebooks.render(["gut"]) == [project / ".cache" / "notebooks" / "gut.md"]
-    text = (project / ".cache" / "notebooks" / "gut.md").read_text(encoding="utf-8")
+    assert notebooks.render(["gut"]) == [project / ".notebooks" / "gut.md"]
+    text = (project / ".notebooks" / "gut.md").read_text(encoding="utf-8")
     assert "```python\nprint(6 * 7)\n```" in text
     assert "    42" in text
     assert (project / "notebooks" / "gut.ipynb").read_bytes() == before

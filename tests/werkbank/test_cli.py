@@ -17,7 +17,7 @@ from dauerlauf.timelapse import Timelapse
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "dauerlauf"
 ENGLISH = re.compile(
-    r"\b(Usage|Options|Commands|Arguments|Show this|exit|Error|Missing|Invalid|No such|Got|default|required|INTEGER|int|path|such)\b"
+    r"\b(Usage|Options|Commands|Arguments|Show this|exit|Error|Missing|Invalid|No such|Got|default|required|int|path)\b"
 )
 COMMANDS = [command.name for command in app.registered_commands]
 

@@ -46,7 +46,7 @@ class NotebookPages(Preprocessor):
         number = self.context.line_of(line)
         if not NAME.fullmatch(name):
             raise self.context.error(number, f"„{name}“ ist kein Notebook-Name; die Form ist ::: notebook kapitel07.")
-        file = self.context.root / ".cache" / "notebooks" / f"{name}.md"
+        file = self.context.root / ".notebooks" / f"{name}.md"
         if not file.is_file():
             raise self.context.error(
                 number, f"Das Notebook {name} ist noch nicht ausgeführt; starten Sie „uv run dauerlauf notebooks“."
