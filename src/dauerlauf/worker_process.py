@@ -24,8 +24,7 @@ from typing import Any, Self
 import temporalio.client
 from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
-from temporalio.plugin import SimplePlugin
-from temporalio.worker import Worker, WorkerConfig
+from temporalio.worker import Worker
 
 from dauerlauf import faults
 from dauerlauf.errors import DauerlaufError
@@ -202,7 +201,7 @@ async def _serve(order: _Order, ready: Connection) -> None:
             order.address,
             namespace=order.namespace,
             runtime=runtime(),
-            plugins=[injector, WorkerSettings(order.identity, order.sticky), _FixedBuild()],
+            plugins=[injector, WorkerSettings(order.identity, order.sticky)],
         )
         worker = _load(order.factory)(client, **order.arguments)
         async with worker:
@@ -212,19 +211,6 @@ async def _serve(order: _Order, ready: Connection) -> None:
         # Der Elternprozess kann inzwischen beendet sein; dann hört niemand mehr zu.
         with suppress(OSError):
             ready.send(f"{type(error).__name__}: {error}")
-
-
-class _FixedBuild(SimplePlugin):
-    """Erspart dem Worker die Prüfsumme über alle geladenen Module; sie kostet je Prozess eine halbe Sekunde."""
-
-    def __init__(self) -> None:
-        super().__init__("dauerlauf.FixedBuild")
-
-    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        config = super().configure_worker(config)
-        if config.get("build_id") is None and config.get("deployment_config") is None:
-            config["build_id"] = "dauerlauf"
-        return config
 
 
 def _load(name: str) -> Callable[..., Worker]:
