@@ -183,9 +183,10 @@ async def test_every_activity_has_a_start_to_close_timeout(timelapse: Timelapse,
         _, ended = await _play(name, timelapse, tmp_path / name)
         for event in ended.history.events:
             scheduled = event.activity_task_scheduled_event_attributes
-            if scheduled.activity_type.name:
-                assert scheduled.start_to_close_timeout.seconds == 10
-                assert (scheduled.heartbeat_timeout.seconds > 0) == (scheduled.activity_type.name == "register_parcel")
+            if name := scheduled.activity_type.name:
+                waits_for_label = name == "register_parcel"
+                assert scheduled.start_to_close_timeout.seconds == (300 if waits_for_label else 10)
+                assert scheduled.heartbeat_timeout.seconds == (5 if waits_for_label else 0)
 
 
 # --- Abbruch an jeder Stelle ------------------------------------------------------------------------------------------

@@ -39,7 +39,9 @@ def _scenarios(*names: str) -> tuple[str, ...]:
 
 REGISTER = "self._saga.register(step, lambda: self._undo(undo, request))"
 BOOK = "references = await self._book()"
-EXECUTE = "receipt = await workflow.execute_activity_method(action, request, **self._forward(heartbeat))"
+EXECUTE = """receipt = await workflow.execute_activity_method(
+            action, request, **self._forward(heartbeat)
+        )"""
 
 MUTANTS = [
     *(
@@ -82,7 +84,7 @@ MUTANTS = [
     _mutant(
         "grabstein-fehlt",
         "ledger.py",
-        'db.execute("INSERT INTO entry VALUES (?, ?, 0, ?)", (key, order.number, CANCELLED))',
+        "self._enter(key, order, 0, CANCELLED)",
         "pass",
         *_scenarios("spaete-buchung"),
     ),
@@ -217,7 +219,7 @@ MUTANTS = [
     _mutant(
         "schritte-ohne-grenze",
         "workflow.py",
-        "RetryPolicy(maximum_attempts=self._options.step_attempts)",
+        "RetryPolicy(maximum_attempts=options.step_attempts)",
         "RetryPolicy()",
         "test_retries_are_bounded_by_attempts",
     ),
@@ -280,7 +282,9 @@ MUTANTS = [
     _mutant(
         "klaerfall-fehlt",
         "workflow.py",
-        "await workflow.execute_activity_method(OrderActivities.open_case, case, **self._unlimited())",
+        """await workflow.execute_activity_method(
+            OrderActivities.open_case, case, **self._unlimited()
+        )""",
         "pass",
         *_scenarios("kompensation-ausgelassen"),
     ),

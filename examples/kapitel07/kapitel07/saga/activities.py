@@ -1,8 +1,9 @@
 """Die Activities: je Schritt eine vorwärts und eine zurück.
 
-Alle sind gewöhnliche Funktionen und laufen in Threads, denn SQLite und der HTTP-Client warten blockierend. Alle sind
-idempotent über `StepRequest.key`. `no_thread_cancel_exception` hält den Abbruch aus dem Thread heraus: Ein Aufruf,
-der unterwegs ist, wird zu Ende geführt, damit sein Ausgang bekannt ist.
+Alle sind gewöhnliche Funktionen und laufen in Threads, denn SQLite und der HTTP-Client
+warten blockierend. Alle sind idempotent über `StepRequest.key`.
+`no_thread_cancel_exception` hält den Abbruch aus dem Thread heraus: Ein Aufruf, der
+unterwegs ist, wird zu Ende geführt, damit sein Ausgang bekannt ist.
 """
 
 import os
@@ -14,18 +15,25 @@ from typing import Any
 
 import httpx
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
+from temporalio.exceptions import (
+    ApplicationError,
+    ApplicationErrorCategory,
+    CancelledError,
+)
 
 from kapitel07.saga.ledger import InvoiceLedger, Outbox, RejectedError, StockLedger
 from kapitel07.saga.models import OpenCase, Receipt, StepRequest
 
 POLL_SECONDS = 0.1
-HTTP_TIMEOUT_SECONDS = 8.0
+# Kürzer als das Heartbeat-Timeout, sonst gälte ein langsamer Dienst als toter Worker.
+HTTP_TIMEOUT_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Wo die Dienste zu finden sind: Ordner der eigenen Bücher, Adressen der fremden Dienste."""
+    """Wo die Dienste zu finden sind: Ordner der eigenen Bücher, Adressen der fremden
+    Dienste.
+    """
 
     folder: Path
     payment_url: str
@@ -44,20 +52,22 @@ class Addresses:
 # --8<-- [start:rejected]
 @contextmanager
 def no_is_final() -> Iterator[None]:
-    """Macht aus dem fachlichen Nein eines Dienstes einen Fehler, den Temporal nicht wiederholt."""
+    """Macht aus einem fachlichen Nein einen Fehler, den Temporal nicht wiederholt."""
     try:
         yield
     except RejectedError as error:
         # BENIGN: ein Nein gehört zum Geschäft und soll weder Log noch Alarm auslösen.
         benign = ApplicationErrorCategory.BENIGN
-        raise ApplicationError(str(error), type=error.kind, non_retryable=True, category=benign) from None
+        raise ApplicationError(
+            str(error), type=error.kind, non_retryable=True, category=benign
+        ) from None
 
 
 # --8<-- [end:rejected]
 
 
 class OrderActivities:
-    """Die Schritte eines Auftrags; die Adressen der Dienste bekommt sie beim Start des Workers."""
+    """Die Schritte eines Auftrags; wo die Dienste sind, sagt der Worker."""
 
     def __init__(self, addresses: Addresses) -> None:
         self._stock = StockLedger(addresses.folder)
@@ -76,7 +86,7 @@ class OrderActivities:
 
     @activity.defn(no_thread_cancel_exception=True)
     def release_stock(self, request: StepRequest) -> None:
-        """Gibt die Ware frei, auch wenn sie nie reserviert war. Idempotent über `request.key`."""
+        """Gibt die Ware frei, falls reserviert. Idempotent über `request.key`."""
         with no_is_final():
             self._stock.cancel(request)
 
@@ -85,12 +95,12 @@ class OrderActivities:
     # --8<-- [start:http]
     @activity.defn(no_thread_cancel_exception=True)
     def charge_payment(self, request: StepRequest) -> Receipt:
-        """Belastet die Karte. Idempotent: Der Dienst bekommt `request.key` als `Idempotency-Key`."""
+        """Belastet die Karte. Idempotent über `request.key` im `Idempotency-Key`."""
         return self._post(f"{self._payment_url}/buchen", request)
 
     @activity.defn(no_thread_cancel_exception=True)
     def refund_payment(self, request: StepRequest) -> None:
-        """Erstattet, auch wenn nie belastet wurde. Idempotent über denselben Schlüssel wie die Belastung."""
+        """Erstattet, falls belastet wurde. Idempotent über denselben Schlüssel."""
         self._post(f"{self._payment_url}/stornieren", request)
 
     # --8<-- [start:post]
@@ -99,12 +109,14 @@ class OrderActivities:
         try:
             response = self._http.post(url, json=asdict(request.order), headers=headers)
         except httpx.TransportError as error:
-            raise ApplicationError(f"Keine Antwort: {error}", type="KeineAntwort") from None
+            text = f"Keine Antwort: {error}"
+            raise ApplicationError(text, type="KeineAntwort") from None
         with no_is_final():
             if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
                 raise RejectedError(**response.json())
         if response.is_error:
-            raise ApplicationError(f"Antwort {response.status_code}", type="DienstGestoert")
+            text = f"Antwort {response.status_code}"
+            raise ApplicationError(text, type="DienstGestoert")
         return Receipt(**response.json())
 
     # --8<-- [end:post]
@@ -113,7 +125,7 @@ class OrderActivities:
     # --8<-- [start:heartbeat]
     @activity.defn(no_thread_cancel_exception=True)
     def register_parcel(self, request: StepRequest) -> Receipt:
-        """Meldet das Paket an und wartet auf das Etikett. Idempotent über `request.key`."""
+        """Meldet an und wartet auf das Etikett. Idempotent über `request.key`."""
         while True:
             receipt = self._post(f"{self._carrier_url}/buchen", request)
             if receipt.ready:
@@ -127,7 +139,7 @@ class OrderActivities:
 
     @activity.defn(no_thread_cancel_exception=True)
     def cancel_parcel(self, request: StepRequest) -> None:
-        """Meldet das Paket ab, auch wenn es nie angemeldet war. Idempotent über `request.key`."""
+        """Meldet ab, falls angemeldet war. Idempotent über `request.key`."""
         self._post(f"{self._carrier_url}/stornieren", request)
 
     @activity.defn(no_thread_cancel_exception=True)
@@ -138,7 +150,9 @@ class OrderActivities:
 
     @activity.defn(no_thread_cancel_exception=True)
     def cancel_invoice(self, request: StepRequest) -> None:
-        """Schreibt die Stornorechnung, wenn es eine Rechnung gab. Idempotent über `request.key`."""
+        """Schreibt die Stornorechnung, wenn es eine Rechnung gab. Idempotent über
+        `request.key`.
+        """
         with no_is_final():
             self._invoices.cancel(request)
 
@@ -150,7 +164,7 @@ class OrderActivities:
 
     @activity.defn(no_thread_cancel_exception=True)
     def open_case(self, case: OpenCase) -> None:
-        """Verbucht, was nach einem Eingriff stehen blieb. Idempotent über `case.key`."""
+        """Verbucht, was nach einem Eingriff stehen blieb. Schlüssel: `case.key`."""
         self._invoices.open_case(case)
 
     def all(self) -> list[Callable[..., Any]]:

@@ -25,7 +25,7 @@ LONGEST_PAUSE = timedelta(days=1)
 
 
 class SagaStatus(StrEnum):
-    """Wo die Saga steht; so filtert die Web UI: `SagaStatus = "wartet auf Eingriff"`."""
+    """Wo die Saga steht; danach filtert die Web UI."""
 
     FORWARD = "läuft"
     COMPENSATING = "kompensiert"
@@ -61,6 +61,11 @@ class Compensation:
         self.failed_rounds += 1
 
     @property
+    def waiting(self) -> bool:
+        """Wartet sie auf eine Entscheidung, die noch niemand getroffen hat?"""
+        return self.state is State.BLOCKED and self.decision is None
+
+    @property
     def settled(self) -> bool:
         """Ist nichts mehr zu tun?"""
         return self.state in (State.DONE, State.SKIPPED)
@@ -70,7 +75,8 @@ class Compensation:
 async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
     """Führt `work` zu Ende, auch wenn währenddessen ein Abbruch eintrifft.
 
-    `asyncio.shield` allein genügt nicht: Es schützt die Arbeit, aber der Aufrufer wartet danach nicht mehr.
+    `asyncio.shield` allein genügt nicht: Es schützt die Arbeit, aber der Aufrufer
+    wartet danach nicht mehr.
     """
     task = asyncio.create_task(work)
     while not task.done():
@@ -86,7 +92,9 @@ class Saga:
     """Vorgemerkte Kompensationen und der Weg zurück."""
 
     def __init__(self, *, parallel: bool, first_pause: timedelta) -> None:
-        """`parallel` kompensiert alles gleichzeitig; `first_pause` ist die erste Pause nach einer Runde."""
+        """`parallel` kompensiert alles gleichzeitig; `first_pause` ist die erste Pause
+        nach einer Runde.
+        """
         self._parallel = parallel
         self._first_pause = first_pause
         self._registered: list[Compensation] = []
@@ -94,10 +102,10 @@ class Saga:
 
     # --8<-- [start:register]
     def register(self, step: str, undo: Callable[[], Awaitable[None]]) -> None:
-        """Merkt vor, wie `step` zurückzunehmen ist. Vor dem Schritt aufrufen, nicht danach!
+        """Merkt vor, wie `step` zurückzunehmen ist: vor dem Schritt, nicht danach.
 
-        Ein Schritt, dessen Antwort ausbleibt, kann trotzdem gewirkt haben. `undo` muss deshalb auch dann
-        gelingen, wenn es nichts zurückzunehmen gibt.
+        Ein Schritt, dessen Antwort ausbleibt, kann trotzdem gewirkt haben. `undo` muss
+        deshalb auch dann gelingen, wenn es nichts zurückzunehmen gibt.
         """
         self._registered.append(Compensation(step, undo))
 
@@ -105,15 +113,15 @@ class Saga:
 
     # --8<-- [start:compensate]
     async def compensate(self) -> None:
-        """Nimmt alles Vorgemerkte zurück und kehrt erst zurück, wenn nichts mehr offen ist."""
+        """Nimmt alles Vorgemerkte zurück; endet erst, wenn nichts mehr offen ist."""
         self._set_status(SagaStatus.COMPENSATING)
         newest_first = list(reversed(self._registered))
         if self._parallel:
-            await asyncio.gather(*(self._settle(compensation) for compensation in newest_first))
+            await asyncio.gather(*(self._settle(each) for each in newest_first))
         else:
-            for compensation in newest_first:
-                await self._settle(compensation)
-        skipped = any(compensation.state is State.SKIPPED for compensation in newest_first)
+            for each in newest_first:
+                await self._settle(each)
+        skipped = any(each.state is State.SKIPPED for each in newest_first)
         self._set_status(SagaStatus.REMAINDER if skipped else SagaStatus.ROLLED_BACK)
 
     # --8<-- [end:compensate]
@@ -135,9 +143,13 @@ class Saga:
     # --8<-- [start:wait]
     async def _wait_for_operator(self, compensation: Compensation) -> None:
         self._show_trouble()
-        pause = min(self._first_pause * 2 ** (compensation.failed_rounds - 1), LONGEST_PAUSE)
+        pause = min(
+            self._first_pause * 2 ** (compensation.failed_rounds - 1), LONGEST_PAUSE
+        )
         with contextlib.suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(lambda: compensation.decision is not None, timeout=pause)
+            await workflow.wait_condition(
+                lambda: compensation.decision is not None, timeout=pause
+            )
         if isinstance(compensation.decision, Skip):
             compensation.state = State.SKIPPED
 
@@ -145,36 +157,46 @@ class Saga:
 
     # --8<-- [start:operator]
     def check_decision(self, decision: Retry | Skip) -> None:
-        """Lehnt einen Eingriff ab, der zu keiner wartenden Kompensation passt. Für Update-Validatoren."""
-        waiting = [c.step for c in self._registered if c.state is State.BLOCKED and c.decision is None]
-        if decision.step not in waiting:
+        """Lehnt ab, was zu keiner wartenden Kompensation passt."""
+        if decision.step not in [c.step for c in self._registered if c.waiting]:
             raise ApplicationError(
-                f"„{decision.step}“ wartet nicht auf einen Eingriff (es warten: {', '.join(waiting) or 'keine'}).",
+                f"„{decision.step}“ wartet nicht auf einen Eingriff.",
                 type="KeinEingriffNoetig",
             )
         if not decision.operator.strip():
-            raise ApplicationError("Der Eingriff braucht einen Namen.", type="NameFehlt")
+            raise ApplicationError(
+                "Der Eingriff braucht einen Namen.", type="NameFehlt"
+            )
         if isinstance(decision, Skip) and not decision.reason.strip():
-            raise ApplicationError("Auslassen braucht eine Begründung.", type="BegruendungFehlt")
+            raise ApplicationError(
+                "Auslassen braucht eine Begründung.", type="BegruendungFehlt"
+            )
 
+    # --8<-- [end:operator]
+
+    # --8<-- [start:decide]
     async def decide(self, decision: Retry | Skip) -> CompensationView:
         """Führt den Eingriff aus und meldet, was dabei herauskam."""
         compensation = next(c for c in self._registered if c.step == decision.step)
         rounds = compensation.failed_rounds
         compensation.decision = decision
-        await workflow.wait_condition(lambda: compensation.settled or compensation.failed_rounds > rounds)
+        await workflow.wait_condition(
+            lambda: compensation.settled or compensation.failed_rounds > rounds
+        )
         return _view(compensation)
 
-    # --8<-- [end:operator]
+    # --8<-- [end:decide]
 
     def view(self) -> SagaView:
         """Der Stand für eine Query."""
-        return SagaView(self._status, [_view(compensation) for compensation in self._registered])
+        return SagaView(self._status, [_view(each) for each in self._registered])
 
     # --8<-- [start:status]
     def _show_trouble(self) -> None:
         trouble = [c for c in self._registered if c.failed_rounds and not c.settled]
-        workflow.set_current_details("\n".join(f"- **{c.step}** wartet auf Eingriff: {c.error}" for c in trouble))
+        workflow.set_current_details(
+            "\n".join(f"- **{c.step}** wartet auf Eingriff: {c.error}" for c in trouble)
+        )
         self._set_status(SagaStatus.BLOCKED if trouble else SagaStatus.COMPENSATING)
 
     def _set_status(self, status: SagaStatus) -> None:
@@ -186,4 +208,9 @@ class Saga:
 
 
 def _view(compensation: Compensation) -> CompensationView:
-    return CompensationView(compensation.step, compensation.state, compensation.failed_rounds, compensation.error)
+    return CompensationView(
+        compensation.step,
+        compensation.state,
+        compensation.failed_rounds,
+        compensation.error,
+    )

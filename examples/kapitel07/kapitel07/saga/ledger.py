@@ -1,7 +1,9 @@
-"""Die Bücher der fremden Dienste: je Dienst eine SQLite-Datei, unabhängig von allen anderen.
+"""Die Bücher der fremden Dienste: je Dienst eine SQLite-Datei, unabhängig von allen
+anderen.
 
-Jedes Buch kennt nur zwei Vorgänge, `book` und `cancel`, beide unter einem Schlüssel und beide beliebig oft
-wiederholbar. Läge alles in einer Datenbank, genügte eine Transaktion, und das Muster wäre überflüssig.
+Jedes Buch kennt nur zwei Vorgänge, `book` und `cancel`, beide unter einem Schlüssel und
+beide beliebig oft wiederholbar. Läge alles in einer Datenbank, genügte eine
+Transaktion, und das Muster wäre überflüssig.
 """
 
 import hashlib
@@ -19,14 +21,18 @@ CANCELLED = "storniert"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry(
-    key TEXT PRIMARY KEY, order_number TEXT NOT NULL, amount INTEGER NOT NULL, state TEXT NOT NULL);
+    key TEXT PRIMARY KEY, order_number TEXT NOT NULL,
+    amount INTEGER NOT NULL, state TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS journal(
-    number INTEGER PRIMARY KEY, key TEXT NOT NULL, order_number TEXT NOT NULL, amount INTEGER NOT NULL);
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL, order_number TEXT NOT NULL,
+    amount INTEGER NOT NULL);
 """
 
 
 class RejectedError(Exception):
-    """Ein fachliches Nein: Wiederholen ändert nichts daran. `kind` nennt den Grund in einem Wort."""
+    """Ein fachliches Nein: Wiederholen ändert nichts daran. `kind` nennt den Grund in
+    einem Wort.
+    """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -36,18 +42,30 @@ class RejectedError(Exception):
 class Ledger:
     """Das Buch eines Dienstes.
 
-    `entry` hält je Schlüssel den Stand, `journal` jede einzelne Wirkung: positiv die Buchung, negativ die Rücknahme.
+    `entry` hält je Schlüssel den Stand, `journal` jede einzelne Wirkung: positiv die
+    Buchung, negativ die Rücknahme.
     """
 
     file_name: ClassVar[str]
     schema: ClassVar[str] = ""
 
     def __init__(self, folder: Path) -> None:
-        """Öffnet das Buch in `folder` und legt es an, wenn es fehlt. Von mehreren Threads benutzbar."""
+        """Öffnet das Buch in `folder` und legt es an, wenn es fehlt. Von mehreren
+        Threads benutzbar.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(folder / self.file_name, timeout=10, isolation_level=None, check_same_thread=False)
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA + self.schema)
+        self._db = sqlite3.connect(
+            folder / self.file_name,
+            timeout=10,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self._db.executescript(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+            + _SCHEMA
+            + self.schema
+        )
 
     def close(self) -> None:
         """Schließt die Datei."""
@@ -55,15 +73,17 @@ class Ledger:
 
     # --8<-- [start:book]
     def book(self, request: StepRequest) -> Receipt:
-        """Bucht einmal je Schlüssel. Kam die Rücknahme zuerst an, bleibt es bei der Rücknahme."""
+        """Bucht einmal je Schlüssel, und gar nicht, wenn die Rücknahme schon da war."""
         key, order = request.key, request.order
-        with self._transaction() as db:
+        with self._transaction():
             state = self._state(key)
             if state == CANCELLED:  # (!)
-                raise RejectedError("BereitsStorniert", f"Der Vorgang {key} ist schon zurückgenommen.")
+                raise RejectedError(
+                    "BereitsStorniert", f"Der Vorgang {key} ist schon zurückgenommen."
+                )
             if state is None:
                 amount = self.accept(order)
-                db.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (key, order.number, amount, BOOKED))
+                self._enter(key, order, amount, BOOKED)
                 self._write(key, order, amount)
         return Receipt(self.reference(key))
 
@@ -71,12 +91,12 @@ class Ledger:
 
     # --8<-- [start:cancel]
     def cancel(self, request: StepRequest) -> None:
-        """Nimmt die Buchung zurück. Gibt es keine, bleibt ein Grabstein: Eine späte Buchung findet ihn vor."""
+        """Nimmt die Buchung zurück; gibt es keine, bleibt ein Grabstein stehen."""
         key, order = request.key, request.order
         with self._transaction() as db:
             state = self._state(key)
             if state is None:
-                db.execute("INSERT INTO entry VALUES (?, ?, 0, ?)", (key, order.number, CANCELLED))  # (!)
+                self._enter(key, order, 0, CANCELLED)  # (!)
             elif state == BOOKED:
                 amount = self.give_back(key, order)
                 db.execute("UPDATE entry SET state = ? WHERE key = ?", (CANCELLED, key))
@@ -85,23 +105,40 @@ class Ledger:
     # --8<-- [end:cancel]
 
     def accept(self, order: Order) -> int:
-        """Die Regeln des Dienstes: gibt den Betrag der Buchung zurück oder wirft `RejectedError`."""
+        """Die Regeln des Dienstes: gibt den Betrag der Buchung zurück oder wirft
+        `RejectedError`.
+        """
         raise NotImplementedError
 
     def give_back(self, key: str, order: Order) -> int:
-        """Gibt den Betrag zurück, den die Rücknahme freigibt, oder wirft `RejectedError`."""
-        return int(self._db.execute("SELECT amount FROM entry WHERE key = ?", (key,)).fetchone()[0])
+        """Gibt den Betrag zurück, den die Rücknahme freigibt, oder wirft
+        `RejectedError`.
+        """
+        query = "SELECT amount FROM entry WHERE key = ?"
+        return int(self._db.execute(query, (key,)).fetchone()[0])
 
     def reference(self, key: str) -> str:
-        """Das Aktenzeichen eines Vorgangs: aus dem Schlüssel berechnet, also bei jeder Wiederholung gleich."""
-        return f"{self.file_name[0].upper()}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+        """Das Aktenzeichen eines Vorgangs: aus dem Schlüssel berechnet, also bei jeder
+        Wiederholung gleich.
+        """
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        return f"{self.file_name[0].upper()}-{digest[:8]}"
+
+    def _enter(self, key: str, order: Order, amount: int, state: str) -> None:
+        row = (key, order.number, amount, state)
+        self._db.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", row)
 
     def _state(self, key: str) -> str | None:
-        row = self._db.execute("SELECT state FROM entry WHERE key = ?", (key,)).fetchone()
+        row = self._db.execute(
+            "SELECT state FROM entry WHERE key = ?", (key,)
+        ).fetchone()
         return row[0] if row else None
 
     def _write(self, key: str, order: Order, amount: int) -> None:
-        self._db.execute("INSERT INTO journal(key, order_number, amount) VALUES (?, ?, ?)", (key, order.number, amount))
+        self._db.execute(
+            "INSERT INTO journal(key, order_number, amount) VALUES (?, ?, ?)",
+            (key, order.number, amount),
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -119,20 +156,31 @@ class StockLedger(Ledger):
     """Das Lager. Der Betrag einer Buchung ist die Stückzahl."""
 
     file_name = "lager.sqlite3"
-    schema = "CREATE TABLE IF NOT EXISTS shelf(article TEXT PRIMARY KEY, delivered INTEGER, available INTEGER);"
+    schema = (
+        "CREATE TABLE IF NOT EXISTS shelf("
+        "article TEXT PRIMARY KEY, delivered INTEGER, available INTEGER);"
+    )
 
     def deliver(self, article: str, quantity: int) -> None:
         """Wareneingang: `quantity` Stück von `article` kommen ins Regal."""
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO shelf VALUES (?, 0, 0)", (article,))
             self._move(article, quantity)
-            db.execute("UPDATE shelf SET delivered = delivered + ? WHERE article = ?", (quantity, article))
+            db.execute(
+                "UPDATE shelf SET delivered = delivered + ? WHERE article = ?",
+                (quantity, article),
+            )
 
     def accept(self, order: Order) -> int:
         """Nimmt die Ware aus dem Regal, wenn genug da ist."""
-        row = self._db.execute("SELECT available FROM shelf WHERE article = ?", (order.article,)).fetchone()
+        row = self._db.execute(
+            "SELECT available FROM shelf WHERE article = ?", (order.article,)
+        ).fetchone()
         if row is None or row[0] < order.quantity:
-            raise RejectedError("LagerLeer", f"Von „{order.article}“ sind keine {order.quantity} Stück da.")
+            raise RejectedError(
+                "LagerLeer",
+                f"Von „{order.article}“ sind keine {order.quantity} Stück da.",
+            )
         self._move(order.article, -order.quantity)
         return order.quantity
 
@@ -142,7 +190,10 @@ class StockLedger(Ledger):
         return super().give_back(key, order)
 
     def _move(self, article: str, quantity: int) -> None:
-        self._db.execute("UPDATE shelf SET available = available + ? WHERE article = ?", (quantity, article))
+        self._db.execute(
+            "UPDATE shelf SET available = available + ? WHERE article = ?",
+            (quantity, article),
+        )
 
 
 class PaymentLedger(Ledger):
@@ -164,49 +215,74 @@ class ParcelLedger(Ledger):
     schema = "CREATE TABLE IF NOT EXISTS collected(order_number TEXT PRIMARY KEY);"
 
     def collect(self, order_number: str) -> None:
-        """Der Fahrer hat das Paket abgeholt; ab jetzt lässt es sich nicht mehr abmelden."""
+        """Der Fahrer hat das Paket abgeholt; ab jetzt lässt es sich nicht mehr
+        abmelden.
+        """
         with self._transaction() as db:
             db.execute("INSERT INTO collected VALUES (?)", (order_number,))
 
     def accept(self, order: Order) -> int:
         """Meldet ein Paket an, wenn der Dienst die Postleitzahl beliefert."""
         if order.postal_code == "27498":
-            raise RejectedError("PlzNichtBeliefert", "Nach 27498 Helgoland fährt dieser Dienst nicht.")
+            raise RejectedError(
+                "PlzNichtBeliefert", "Nach 27498 Helgoland fährt dieser Dienst nicht."
+            )
         return 1
 
     def give_back(self, key: str, order: Order) -> int:
         """Meldet das Paket ab, solange es noch im Haus ist."""
-        if self._db.execute("SELECT 1 FROM collected WHERE order_number = ?", (order.number,)).fetchone():
-            raise RejectedError("PaketUnterwegs", "Der Fahrer hat das Paket schon abgeholt.")
+        if self._db.execute(
+            "SELECT 1 FROM collected WHERE order_number = ?", (order.number,)
+        ).fetchone():
+            raise RejectedError(
+                "PaketUnterwegs", "Der Fahrer hat das Paket schon abgeholt."
+            )
         return super().give_back(key, order)
 
 
 class InvoiceLedger(Ledger):
-    """Die Buchhaltung. Eine Rechnung wird nie gelöscht, nur durch eine Stornorechnung aufgehoben; Beträge in Cent."""
+    """Die Buchhaltung. Eine Rechnung wird nie gelöscht, nur durch eine Stornorechnung
+    aufgehoben; Beträge in Cent.
+    """
 
     file_name = "rechnung.sqlite3"
     schema = (
         "CREATE TABLE IF NOT EXISTS open_case("
-        "key TEXT PRIMARY KEY, order_number TEXT, step TEXT, operator TEXT, reason TEXT);"
+        "key TEXT PRIMARY KEY, order_number TEXT,"
+        " step TEXT, operator TEXT, reason TEXT);"
     )
 
     def accept(self, order: Order) -> int:
-        """Stellt die Rechnung aus, wenn die USt-IdNr. fehlt (Privatkundschaft) oder die Form stimmt."""
+        """Stellt die Rechnung aus, wenn die USt-IdNr. fehlt (Privatkundschaft) oder die
+        Form stimmt.
+        """
         if order.vat_id and not (
-            order.vat_id.startswith("DE") and order.vat_id[2:].isdigit() and len(order.vat_id) == 11
+            order.vat_id.startswith("DE")
+            and order.vat_id[2:].isdigit()
+            and len(order.vat_id) == 11
         ):
-            raise RejectedError("UstIdUngueltig", f"„{order.vat_id}“ ist keine deutsche USt-IdNr.")
+            raise RejectedError(
+                "UstIdUngueltig", f"„{order.vat_id}“ ist keine deutsche USt-IdNr."
+            )
         return order.amount_cents
 
     def open_case(self, case: OpenCase) -> None:
         """Hält fest, was nach einem Eingriff stehen blieb; je Schlüssel einmal."""
-        row = (case.key, case.order_number, case.skip.step, case.skip.operator, case.skip.reason)
+        row = (
+            case.key,
+            case.order_number,
+            case.skip.step,
+            case.skip.operator,
+            case.skip.reason,
+        )
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO open_case VALUES (?, ?, ?, ?, ?)", row)
 
 
 class Outbox(Ledger):
-    """Der Postausgang. Der Betrag einer Buchung ist eine Mail; zurückholen lässt sie sich nicht."""
+    """Der Postausgang. Der Betrag einer Buchung ist eine Mail; zurückholen lässt sie
+    sich nicht.
+    """
 
     file_name = "mail.sqlite3"
 

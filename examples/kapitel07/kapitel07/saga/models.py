@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 class Order:
     """Ein Auftrag bei Nordlicht Versand. Beträge in Cent.
 
-    `card` ist das Kennzeichen, unter dem der Zahlungsdienst die Karte kennt, nie die Kartennummer:
-    Alles, was hier steht, liegt lesbar in der Event History.
+    `card` ist das Kennzeichen, unter dem der Zahlungsdienst die Karte kennt, nie die
+    Kartennummer: Alles, was hier steht, liegt lesbar in der Event History.
     """
 
     number: str
@@ -32,12 +32,17 @@ class SagaOptions:
     """Fristen und Grenzen einer Ausführung. Zeiten in Sekunden."""
 
     parallel: bool = False
-    """Kompensationen gleichzeitig ausführen statt in umgekehrter Reihenfolge der Schritte."""
+    """Kompensationen gleichzeitig ausführen statt in umgekehrter Reihenfolge der
+    Schritte.
+    """
     step_attempts: int = 5
     """So viele Versuche je Schritt; danach wird zurückgerollt."""
     step_timeout: float = 10
     """Ein Versuch, vorwärts wie zurück."""
+    label_timeout: float = 300
+    """Ein Versuch im Versand: Der Dienst druckt das Etikett, wann es ihm passt."""
     heartbeat_timeout: float = 5
+    """So schnell fällt dabei auf, dass der Worker tot ist."""
     undo_attempts: int = 5
     """So viele Versuche je Runde; danach wartet die Kompensation auf einen Eingriff."""
     undo_pause: float = 600
@@ -57,7 +62,9 @@ class PlaceOrder:
 
 @dataclass(frozen=True)
 class StepRequest:
-    """Die Eingabe jeder Activity: der Auftrag und der Schlüssel, unter dem der Dienst den Schritt kennt."""
+    """Die Eingabe jeder Activity: der Auftrag und der Schlüssel, unter dem der Dienst
+    den Schritt kennt.
+    """
 
     key: str
     order: Order
@@ -65,7 +72,9 @@ class StepRequest:
 
 @dataclass(frozen=True)
 class Receipt:
-    """Die Antwort eines Dienstes: sein Aktenzeichen und ob er mit der Arbeit schon fertig ist."""
+    """Die Antwort eines Dienstes: sein Aktenzeichen und ob er mit der Arbeit schon
+    fertig ist.
+    """
 
     reference: str
     ready: bool = True
@@ -75,7 +84,8 @@ class Receipt:
 class OrderResult:
     """Das Ergebnis eines Auftrags, der gilt: die Aktenzeichen der Dienste.
 
-    `cancel_came_too_late` ist wahr, wenn nach dem Punkt ohne Wiederkehr noch jemand abbrechen wollte.
+    `cancel_came_too_late` ist wahr, wenn nach dem Punkt ohne Wiederkehr noch jemand
+    abbrechen wollte.
     """
 
     stock: str
@@ -96,7 +106,9 @@ class Retry:
 
 @dataclass(frozen=True)
 class Skip:
-    """Eingriff: die Kompensation von `step` auslassen. Jemand hat den Rest von Hand geklärt, `reason` sagt wie."""
+    """Eingriff: die Kompensation von `step` auslassen. Jemand hat den Rest von Hand
+    geklärt, `reason` sagt wie.
+    """
 
     step: str
     operator: str
@@ -105,7 +117,9 @@ class Skip:
 
 @dataclass(frozen=True)
 class OpenCase:
-    """Eingabe der Activity `open_case`: Was blieb stehen, wer hat das entschieden und warum?"""
+    """Eingabe der Activity `open_case`: Was blieb stehen, wer hat das entschieden und
+    warum?
+    """
 
     key: str
     order_number: str

@@ -1,7 +1,9 @@
-"""Zahlungsdienst und Versanddienst als kleine HTTP-Dienste, mit Schaltern für Störungen.
+"""Zahlungsdienst und Versanddienst als kleine HTTP-Dienste, mit Schaltern für
+Störungen.
 
-Der Worker importiert diese Datei nicht: Eine Unterklasse von `BaseHTTPRequestHandler` darf nicht in die Sandbox
-geraten, und in der Wirklichkeit liefe hier ein fremdes Programm.
+Der Worker importiert diese Datei nicht: Eine Unterklasse von `BaseHTTPRequestHandler`
+darf nicht in die Sandbox geraten, und in der Wirklichkeit liefe hier ein fremdes
+Programm.
 """
 
 import argparse
@@ -15,7 +17,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from kapitel07.saga.ledger import Ledger, ParcelLedger, PaymentLedger, RejectedError, StockLedger
+from kapitel07.saga.ledger import (
+    Ledger,
+    ParcelLedger,
+    PaymentLedger,
+    RejectedError,
+    StockLedger,
+)
 from kapitel07.saga.models import Order, Receipt, StepRequest
 
 ARTICLE = "Leuchtturm"
@@ -24,25 +32,33 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class HttpService:
-    """Ein Buch hinter HTTP: `POST /buchen`, `POST /stornieren`, der Schlüssel im Header `Idempotency-Key`."""
+    """Ein Buch hinter HTTP: `POST /buchen`, `POST /stornieren`, der Schlüssel im Header
+    `Idempotency-Key`.
+    """
 
     def __init__(self, ledger: Ledger, port: int = 0) -> None:
-        """Lauscht auf `port` von 127.0.0.1 (0: ein freier), bis `close` gerufen wird."""
+        """Lauscht auf `port` von 127.0.0.1 (0: ein freier) bis zum `close`."""
         self.ledger = ledger
         self.outages: set[str] = set()
         """Pfade, die zurzeit mit 503 antworten."""
         self.lost_answers: Counter[str] = Counter()
-        """Pfade, auf denen die nächsten n Antworten verloren gehen, nachdem sie gewirkt haben."""
+        """Pfade, auf denen die nächsten n Antworten verloren gehen, nachdem sie gewirkt
+        haben.
+        """
         self.gates: dict[str, threading.Event] = {}
         """Pfade, auf denen der Dienst erst arbeitet, wenn das Ereignis eintritt."""
         self.label_polls = 0
-        """So oft antwortet der Dienst „noch nicht fertig“, bevor das Etikett gedruckt ist."""
+        """So oft antwortet der Dienst „noch nicht fertig“, bevor das Etikett gedruckt
+        ist.
+        """
         self.answered: Counter[str] = Counter()
         """Pfade und wie viele Aufrufe der Dienst dort schon bearbeitet hat."""
         self._polls: Counter[str] = Counter()
         self._server = _Server(self, port)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        ).start()
 
     def close(self) -> None:
         """Gibt wartende Aufrufe frei und schließt Port und Buch."""
@@ -58,7 +74,9 @@ class HttpService:
         self.ledger.collect(order_number)
 
     def answer(self, path: str, key: str, order: Order) -> Answer | None:
-        """Die Antwort auf einen Aufruf; `None` heißt: gewirkt, aber die Antwort geht verloren."""
+        """Die Antwort auf einen Aufruf; `None` heißt: gewirkt, aber die Antwort geht
+        verloren.
+        """
         if path in self.outages:
             return 503, {"kind": "Gestoert", "message": "Der Dienst ist gestört."}
         if gate := self.gates.get(path):
@@ -79,7 +97,11 @@ class HttpService:
             return asdict(Receipt(self.ledger.reference(request.key)))
         receipt = self.ledger.book(request)
         self._polls[request.key] += 1
-        return asdict(Receipt(receipt.reference, ready=self._polls[request.key] > self.label_polls))
+        return asdict(
+            Receipt(
+                receipt.reference, ready=self._polls[request.key] > self.label_polls
+            )
+        )
 
 
 class _Server(ThreadingHTTPServer):
@@ -98,9 +120,15 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        """Liest den Auftrag, fragt den Dienst, schickt die Antwort – oder lässt die Verbindung fallen."""
-        order = Order(**json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        answer = self.server.service.answer(self.path, self.headers["Idempotency-Key"], order)
+        """Liest den Auftrag, fragt den Dienst, schickt die Antwort – oder lässt die
+        Verbindung fallen.
+        """
+        order = Order(
+            **json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        )
+        answer = self.server.service.answer(
+            self.path, self.headers["Idempotency-Key"], order
+        )
         if answer is None:
             self.close_connection = True
             return
@@ -126,10 +154,14 @@ class Nordlicht:
 
 
 @contextmanager
-def nordlicht(folder: Path, *, stock: int = 100, ports: tuple[int, int] = (0, 0)) -> Iterator[Nordlicht]:
-    """Startet Zahlungs- und Versanddienst mit Büchern in `folder`, im Regal stehen `stock` Leuchttürme.
+def nordlicht(
+    folder: Path, *, stock: int = 100, ports: tuple[int, int] = (0, 0)
+) -> Iterator[Nordlicht]:
+    """Startet Zahlungs- und Versanddienst mit Büchern in `folder`, im Regal stehen
+    `stock` Leuchttürme.
 
-    `ports` sind die Ports der beiden Dienste, 0 wählt einen freien. Wirft `OSError`, wenn ein Port belegt ist.
+    `ports` sind die Ports der beiden Dienste, 0 wählt einen freien. Wirft `OSError`,
+    wenn ein Port belegt ist.
     """
     warehouse = StockLedger(folder)
     warehouse.deliver(ARTICLE, stock)
@@ -144,9 +176,15 @@ def nordlicht(folder: Path, *, stock: int = 100, ports: tuple[int, int] = (0, 0)
 
 
 def main() -> None:
-    """Kommandozeile: lässt beide Dienste laufen, bis Strg-C; so braucht der Worker keine Szenarien."""
-    parser = argparse.ArgumentParser(description="Zahlungsdienst und Versanddienst von Nordlicht Versand.")
-    parser.add_argument("--ordner", type=Path, default=Path("nordlicht-daten"), help="Ordner der Bücher")
+    """Kommandozeile: lässt beide Dienste laufen, bis Strg-C; so braucht der Worker
+    keine Szenarien.
+    """
+    parser = argparse.ArgumentParser(
+        description="Zahlungsdienst und Versanddienst von Nordlicht Versand."
+    )
+    parser.add_argument(
+        "--ordner", type=Path, default=Path("nordlicht-daten"), help="Ordner der Bücher"
+    )
     folder: Path = parser.parse_args().ordner
     with nordlicht(folder, ports=(7701, 7702)) as world, suppress(KeyboardInterrupt):
         print(f"export NORDLICHT_ORDNER={folder.resolve()}")

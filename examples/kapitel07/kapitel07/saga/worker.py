@@ -25,7 +25,9 @@ log = logging.getLogger("nordlicht.worker")
 
 
 # --8<-- [start:worker]
-def create_worker(client: Client, addresses: Addresses, *, task_queue: str = TASK_QUEUE) -> Worker:
+def create_worker(
+    client: Client, addresses: Addresses, *, task_queue: str = TASK_QUEUE
+) -> Worker:
     """Baut den Worker. `addresses` sagt, wo die fremden Dienste zu finden sind."""
     return Worker(
         client,
@@ -43,19 +45,32 @@ def create_worker(client: Client, addresses: Addresses, *, task_queue: str = TAS
 
 # --8<-- [start:main]
 async def run(addresses: Addresses, task_queue: str) -> None:
-    """Verbindet sich mit dem konfigurierten Server und arbeitet bis SIGTERM oder Strg-C.
+    """Verbindet sich mit dem konfigurierten Server und arbeitet bis SIGTERM oder
+    Strg-C.
 
-    Laufende Activities bekommen danach noch 10 s. Wirft `RuntimeError`, wenn der Server nicht antwortet.
+    Laufende Activities bekommen danach noch 10 s. Wirft `ConnectionError`, wenn der
+    Server nicht antwortet.
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(**config)
+    try:
+        client = await Client.connect(**config)
+    except RuntimeError as error:
+        raise ConnectionError(
+            f"Der Temporal Server {config['target_host']} antwortet nicht."
+        ) from error
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):  # Windows kennt keine Signal-Handler in asyncio
+        with contextlib.suppress(
+            NotImplementedError
+        ):  # Windows kennt keine Signal-Handler in asyncio
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with create_worker(client, addresses, task_queue=task_queue):
-        log.info("Worker bereit: Server %s, Task Queue „%s“.", config["target_host"], task_queue)
+        log.info(
+            "Worker bereit: Server %s, Task Queue „%s“.",
+            config["target_host"],
+            task_queue,
+        )
         await stop.wait()
         log.info("Worker fährt herunter, laufende Activities werden fertig.")
     log.info("Worker beendet.")
@@ -65,20 +80,32 @@ async def run(addresses: Addresses, task_queue: str) -> None:
 
 
 def main() -> int:
-    """Startet den Worker; gibt 0 nach ordentlichem Ende zurück, 2 bei fehlender Konfiguration oder fehlendem Server."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    """Startet den Worker; gibt 0 nach ordentlichem Ende zurück, 2 bei fehlender
+    Konfiguration oder fehlendem Server.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    log.setLevel(logging.INFO)
     try:
-        asyncio.run(run(Addresses.from_environment(), os.environ.get("NORDLICHT_TASK_QUEUE", TASK_QUEUE)))
+        asyncio.run(
+            run(
+                Addresses.from_environment(),
+                os.environ.get("NORDLICHT_TASK_QUEUE", TASK_QUEUE),
+            )
+        )
     except KeyError as error:
-        print(f"Die Umgebungsvariable {error.args[0]} fehlt; siehe README.md des Kapitels.", file=sys.stderr)
+        print(
+            f"Die Umgebungsvariable {error.args[0]} fehlt; siehe README.md.",
+            file=sys.stderr,
+        )
         return 2
-    except RuntimeError as error:
-        print(f"Der Temporal Server antwortet nicht; läuft er und stimmt TEMPORAL_ADDRESS? ({error})", file=sys.stderr)
+    except ConnectionError as error:
+        print(f"{error} Läuft er, und stimmt TEMPORAL_ADDRESS?", file=sys.stderr)
         return 2
     return 0
 
 
 if __name__ == "__main__":
-    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT (temporalio/sdk-python#300).
+    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT
+    # (temporalio/sdk-python#300).
     atexit.register(time.sleep, 0.1)
     sys.exit(main())

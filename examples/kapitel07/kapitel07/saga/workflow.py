@@ -1,4 +1,4 @@
-"""Der Workflow: vier Schritte über vier fremde Dienste, dann der Punkt ohne Wiederkehr und die Bestätigung."""
+"""Der Workflow: vier Schritte, der Punkt ohne Wiederkehr, die Bestätigung."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,14 +23,18 @@ with workflow.unsafe.imports_passed_through():
         StepRequest,
     )
 
+Action = Callable[[OrderActivities, StepRequest], Receipt]
+Undo = Callable[[OrderActivities, StepRequest], None]
+
 
 @workflow.defn
 class OrderWorkflow:
-    """Bucht einen Auftrag bei Lager, Zahlungsdienst, Versanddienst und Buchhaltung – bei allen oder bei keinem.
+    """Bucht einen Auftrag bei vier fremden Diensten – bei allen oder bei keinem.
 
-    Endet COMPLETED, wenn der Auftrag gilt; FAILED mit dem Fehler des Schritts, an dem er scheiterte; CANCELED nach
-    einem Abbruch. In beiden letzten Fällen ist vorher alles zurückgenommen. Ein Abbruch nach dem letzten Schritt
-    kommt zu spät: Der Auftrag gilt, die Bestätigung geht hinaus, der Status ist COMPLETED.
+    Endet COMPLETED, wenn der Auftrag gilt; FAILED mit dem Fehler des Schritts, an dem
+    er scheiterte; CANCELED nach einem Abbruch. In beiden letzten Fällen ist vorher
+    alles zurückgenommen. Ein Abbruch nach dem letzten Schritt kommt zu spät: Der
+    Auftrag gilt, die Bestätigung geht hinaus, der Status ist COMPLETED.
     """
 
     @workflow.init
@@ -38,12 +42,15 @@ class OrderWorkflow:
         """Der Zustand steht, bevor die erste Query oder das erste Update eintrifft."""
         self._order = placed.order
         self._options = placed.options
-        self._saga = Saga(parallel=placed.options.parallel, first_pause=timedelta(seconds=placed.options.undo_pause))
+        self._saga = Saga(
+            parallel=placed.options.parallel,
+            first_pause=timedelta(seconds=placed.options.undo_pause),
+        )
 
     # --8<-- [start:run]
     @workflow.run
     async def run(self, placed: PlaceOrder) -> OrderResult:
-        """Bucht, bestätigt und liefert die Aktenzeichen; sonst rollt der Lauf zurück und scheitert."""
+        """Bucht und bestätigt den Auftrag; misslingt das, rollt der Lauf zurück."""
         try:
             references = await self._book()
         except (FailureError, asyncio.CancelledError) as error:  # (1)
@@ -54,37 +61,38 @@ class OrderWorkflow:
             raise  # (3)
         # Ab hier gibt es kein Zurück: Was jetzt noch schiefgeht, wird wiederholt.
         mail = await finish_despite_cancel(self._confirm())  # (4)
-        return OrderResult(*references, mail=mail, cancel_came_too_late=workflow.cancellation_reason() is not None)
+        cancel_came_too_late = workflow.cancellation_reason() is not None
+        return OrderResult(*references, mail, cancel_came_too_late)
 
     # --8<-- [end:run]
 
     # --8<-- [start:steps]
     async def _book(self) -> tuple[str, str, str, str]:
         """Die vier Schritte, jeder mit seiner Kompensation."""
+        do = OrderActivities
         return (
-            await self._step("lager", OrderActivities.reserve_stock, OrderActivities.release_stock),
-            await self._step("zahlung", OrderActivities.charge_payment, OrderActivities.refund_payment),
-            await self._step("versand", OrderActivities.register_parcel, OrderActivities.cancel_parcel, heartbeat=True),
-            await self._step("rechnung", OrderActivities.write_invoice, OrderActivities.cancel_invoice),
+            await self._step("lager", do.reserve_stock, do.release_stock),
+            await self._step("zahlung", do.charge_payment, do.refund_payment),
+            await self._step(
+                "versand", do.register_parcel, do.cancel_parcel, heartbeat=True
+            ),
+            await self._step("rechnung", do.write_invoice, do.cancel_invoice),
         )
 
     # --8<-- [end:steps]
 
     # --8<-- [start:step]
     async def _step(
-        self,
-        step: str,
-        action: Callable[[OrderActivities, StepRequest], Receipt],
-        undo: Callable[[OrderActivities, StepRequest], None],
-        *,
-        heartbeat: bool = False,
+        self, step: str, action: Action, undo: Undo, *, heartbeat: bool = False
     ) -> str:
-        """Merkt die Kompensation vor, führt den Schritt aus und gibt sein Aktenzeichen zurück."""
+        """Merkt die Kompensation vor; erst dann folgt der Schritt."""
         request = StepRequest(self._key(step), self._order)
         self._saga.register(step, lambda: self._undo(undo, request))  # (!)
-        receipt = await workflow.execute_activity_method(action, request, **self._forward(heartbeat))
+        receipt = await workflow.execute_activity_method(
+            action, request, **self._forward(heartbeat)
+        )
         if workflow.cancellation_reason() is not None:
-            # Die Activity wurde trotz Abbruch fertig. Ohne diese Zeilen liefe der Workflow einfach weiter.
+            # Die Activity wurde trotz Abbruch fertig; sonst liefe der Workflow weiter.
             raise asyncio.CancelledError
         return receipt.reference
 
@@ -92,12 +100,13 @@ class OrderWorkflow:
 
     # --8<-- [start:key]
     def _key(self, step: str) -> str:
-        """Der Idempotenzschlüssel: gleich für jeden Versuch, jede Wiederholung und jeden Reset.
+        """Der Idempotenzschlüssel: gleich für jeden Versuch und jeden Reset.
 
-        Er enthält die Workflow-Id, nicht die Run-Id. Ein Reset, ein Workflow-Retry und ein zweiter Start unter
-        derselben Id bekommen eine neue Run-Id; mit ihr würde der Dienst ein zweites Mal buchen. Die Kehrseite ist
-        erwünscht: Ein zurückgerollter Auftrag lässt sich nicht wiederbeleben, ein neuer Anlauf braucht eine neue
-        Auftragsnummer.
+        Er enthält die Workflow-Id, nicht die Run-Id. Ein Reset, ein Workflow-Retry und
+        ein zweiter Start unter derselben Id bekommen eine neue Run-Id; mit ihr würde
+        der Dienst ein zweites Mal buchen. Die Kehrseite ist erwünscht: Ein
+        zurückgerollter Auftrag lässt sich nicht wiederbeleben, ein neuer Anlauf braucht
+        eine neue Auftragsnummer.
         """
         return f"{workflow.info().workflow_id}/{step}"  # (!)
 
@@ -107,22 +116,27 @@ class OrderWorkflow:
     def _forward(self, heartbeat: bool) -> workflow.ActivityConfig:
         """Vorwärts mit Grenzen: Unbegrenzte Retries kämen nie zur Kompensation.
 
-        Begrenzt ist die Zahl der Versuche, nicht die Zeit (`schedule_to_close_timeout`). Eine Frist liefe auch
-        ab, während kein Worker läuft; nach einem langen Ausfall wären alle Aufträge gescheitert.
+        Begrenzt ist die Zahl der Versuche, nicht die Zeit
+        (`schedule_to_close_timeout`). Eine Frist liefe auch ab, während kein Worker
+        läuft; nach einem langen Ausfall wären alle Aufträge gescheitert.
         """
-        return workflow.ActivityConfig(
-            start_to_close_timeout=timedelta(seconds=self._options.step_timeout),
-            heartbeat_timeout=timedelta(seconds=self._options.heartbeat_timeout) if heartbeat else None,
-            retry_policy=RetryPolicy(maximum_attempts=self._options.step_attempts),  # (!)
+        options = self._options
+        config = workflow.ActivityConfig(
+            start_to_close_timeout=timedelta(seconds=options.step_timeout),
+            retry_policy=RetryPolicy(maximum_attempts=options.step_attempts),  # (!)
             # Erst abwarten, wie die laufende Activity ausgeht, dann kompensieren.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
+        if heartbeat:
+            config["start_to_close_timeout"] = timedelta(seconds=options.label_timeout)
+            config["heartbeat_timeout"] = timedelta(seconds=options.heartbeat_timeout)
+        return config
 
     # --8<-- [end:forward]
 
     # --8<-- [start:undo]
-    async def _undo(self, undo: Callable[[OrderActivities, StepRequest], None], request: StepRequest) -> None:
-        """Eine Runde der Kompensation; was nach allen Runden offen ist, entscheidet `Saga`."""
+    async def _undo(self, undo: Undo, request: StepRequest) -> None:
+        """Eine Runde der Kompensation; die Runden zählt `Saga`."""
         await workflow.execute_activity_method(
             undo,
             request,
@@ -142,7 +156,7 @@ class OrderWorkflow:
 
     # --8<-- [start:confirm]
     async def _confirm(self) -> str:
-        """Schickt die Bestätigung, so oft es nötig ist; der Schlüssel sorgt für genau eine Mail."""
+        """Versucht es ohne Ende; der Schlüssel sorgt für genau eine Mail."""
         request = StepRequest(self._key("mail"), self._order)
         receipt = await workflow.execute_activity_method(
             OrderActivities.send_confirmation, request, **self._unlimited()
@@ -160,7 +174,7 @@ class OrderWorkflow:
     # --8<-- [start:updates]
     @workflow.update
     async def retry_compensation(self, decision: Retry) -> CompensationView:
-        """Eingriff: sofort noch einmal versuchen. Antwortet, sobald feststeht, wie der Versuch ausging."""
+        """Versucht es sofort noch einmal und meldet, wie das ausging."""
         return await self._saga.decide(decision)
 
     @retry_compensation.validator
@@ -169,10 +183,13 @@ class OrderWorkflow:
 
     @workflow.update
     async def skip_compensation(self, decision: Skip) -> CompensationView:
-        """Eingriff: auslassen, mit Namen und Begründung. Antwortet, wenn der Klärfall verbucht ist."""
+        """Lässt die Kompensation aus und verbucht, was stehen bleibt, als Klärfall."""
         outcome = await self._saga.decide(decision)
-        case = OpenCase(self._key(f"klaerfall-{decision.step}"), self._order.number, decision)
-        await workflow.execute_activity_method(OrderActivities.open_case, case, **self._unlimited())
+        key = self._key(f"klaerfall-{decision.step}")
+        case = OpenCase(key, self._order.number, decision)
+        await workflow.execute_activity_method(
+            OrderActivities.open_case, case, **self._unlimited()
+        )
         return outcome
 
     @skip_compensation.validator

@@ -1,6 +1,8 @@
-"""Falscher Code: die Saga, wie sie oft veröffentlicht wird. Die Tests beweisen den Schaden, die Seite zeigt ihn.
+"""Falscher Code: die Saga, wie sie oft veröffentlicht wird. Die Tests beweisen den
+Schaden, die Seite zeigt ihn.
 
-Activities und Dienste sind dieselben wie im Muster. Nur der Workflow ist falsch, und zwar an fünf Stellen.
+Activities und Dienste sind dieselben wie im Muster. Nur der Workflow ist falsch, und
+zwar an fünf Stellen.
 """
 
 from collections.abc import Callable
@@ -36,11 +38,14 @@ class WrongOrderWorkflow:
     # --8<-- [start:run]
     @workflow.run
     async def run(self, placed: PlaceOrder) -> str:
-        """Falsch: `except Exception` übersieht Abbrüche und verschluckt alles Übrige."""
+        """Falsch: übersieht Abbrüche und verschluckt alles Übrige."""
         try:
             for name, action, undo in STEPS:
-                request = StepRequest(f"{workflow.info().workflow_id}/{name}", placed.order)
-                await workflow.execute_activity_method(action, request, **self._three_attempts())
+                key = f"{workflow.info().workflow_id}/{name}"
+                request = StepRequest(key, placed.order)
+                await workflow.execute_activity_method(
+                    action, request, **self._three_attempts()
+                )
                 self._undo.append((undo, request))  # zu spät vorgemerkt
             await workflow.sleep(PACKING_TIME)
         except Exception:  # ein Abbruch während `sleep` ist keine Exception
@@ -54,13 +59,16 @@ class WrongOrderWorkflow:
     async def _compensate(self) -> None:
         for undo, request in reversed(self._undo):
             try:
-                await workflow.execute_activity_method(undo, request, **self._three_attempts())
+                await workflow.execute_activity_method(
+                    undo, request, **self._three_attempts()
+                )
             except Exception:  # aufgegeben und verschluckt
                 workflow.logger.error("Kompensation gescheitert")
 
     def _three_attempts(self) -> workflow.ActivityConfig:
         return workflow.ActivityConfig(
-            start_to_close_timeout=timedelta(seconds=10), retry_policy=RetryPolicy(maximum_attempts=3)
+            start_to_close_timeout=timedelta(seconds=10),
+            retry_policy=RetryPolicy(maximum_attempts=3),
         )
 
     # --8<-- [end:compensate]
