@@ -1,1 +1,1 @@
-"""Muster `absturz_und_weiter`: Der Worker stirbt zwischen zwei Schritten, ein anderer macht weiter."""
+"""Muster `absturz_und_weiter`: Ein Worker stirbt, ein anderer macht weiter."""

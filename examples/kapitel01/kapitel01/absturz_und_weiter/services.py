@@ -1,7 +1,7 @@
-"""Zwei fremde Systeme: der Zahlungsdienst und der Paketdienst, jedes mit eigener SQLite-Datei.
+"""Zwei fremde Systeme: Zahlungsdienst und Paketdienst, jedes mit eigener SQLite-Datei.
 
-Die Trennung ist Absicht. Lägen beide Buchungen in einer Datenbank, genügte eine Transaktion,
-und dieses Muster wäre überflüssig.
+Die Trennung ist Absicht. Lägen beide Buchungen in einer Datenbank, genügte eine
+Transaktion, und dieses Muster wäre überflüssig.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Ledger:
-    """Das Buch eines fremden Systems: jede Buchung eine Zeile, jeder Aufruf ein Strich."""
+    """Das Buch eines fremden Systems: je Buchung eine Zeile, je Aufruf ein Strich."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -19,7 +19,8 @@ class Ledger:
         with closing(self._connect()) as db:
             db.executescript(
                 "CREATE TABLE IF NOT EXISTS calls(order_id TEXT NOT NULL);"
-                "CREATE TABLE IF NOT EXISTS entries(number INTEGER PRIMARY KEY, key TEXT UNIQUE,"
+                "CREATE TABLE IF NOT EXISTS entries("
+                "number INTEGER PRIMARY KEY, key TEXT UNIQUE,"
                 " order_id TEXT NOT NULL, cents INTEGER NOT NULL);"
             )
 
@@ -35,7 +36,9 @@ class Ledger:
         """
         with closing(self._connect()) as db:
             db.execute("INSERT INTO calls VALUES (?)", (order_id,))
-            insert = "INSERT OR IGNORE INTO entries(key, order_id, cents) VALUES (?, ?, ?)"
+            insert = (
+                "INSERT OR IGNORE INTO entries(key, order_id, cents) VALUES (?, ?, ?)"
+            )
             db.execute(insert, (key, order_id, cents))
             query = "SELECT max(number) FROM entries WHERE order_id=? AND key IS ?"
             return int(db.execute(query, (order_id, key)).fetchone()[0])
@@ -52,7 +55,9 @@ class Ledger:
 
     def _count(self, table: str, order_id: str) -> int:
         with closing(self._connect()) as db:
-            row = db.execute(f"SELECT count(*) FROM {table} WHERE order_id = ?", (order_id,)).fetchone()
+            row = db.execute(
+                f"SELECT count(*) FROM {table} WHERE order_id = ?", (order_id,)
+            ).fetchone()
         return int(row[0])
 
 
@@ -68,13 +73,22 @@ def shipping_ledger(folder: Path) -> Ledger:
 
 def audit(folder: Path, order_id: str) -> list[str]:
     """Liest beide Bücher und sagt je in einem Satz, was zu `order_id` darin steht."""
-    books = (("Zahlungsdienst", payment_ledger(folder)), ("Paketdienst", shipping_ledger(folder)))
-    return [f"{name}: {book.entries(order_id)} × gebucht, {book.calls(order_id)} × aufgerufen" for name, book in books]
+    books = (
+        ("Zahlungsdienst", payment_ledger(folder)),
+        ("Paketdienst", shipping_ledger(folder)),
+    )
+    return [
+        f"{name}: {book.entries(order_id)} × gebucht, "
+        f"{book.calls(order_id)} × aufgerufen"
+        for name, book in books
+    ]
 
 
 def main() -> None:
     """Kommandozeile: `python -m kapitel01.absturz_und_weiter.services B-1002`."""
-    parser = argparse.ArgumentParser(description="Zeigt, was die beiden Dienste zu einer Bestellung wissen.")
+    parser = argparse.ArgumentParser(
+        description="Zeigt, was die beiden Dienste zu einer Bestellung wissen."
+    )
     parser.add_argument("bestellung", nargs="?", default="B-1002")
     parser.add_argument("--daten", type=Path, default=Path("nordlicht-daten"))
     arguments = parser.parse_args()

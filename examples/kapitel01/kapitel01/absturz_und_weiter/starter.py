@@ -1,4 +1,7 @@
-"""Gibt eine Bestellung auf und wartet. Start: `python -m kapitel01.absturz_und_weiter.starter`."""
+"""Gibt eine Bestellung auf und wartet.
+
+Start: `python -m kapitel01.absturz_und_weiter.starter`.
+"""
 
 import argparse
 import asyncio
@@ -15,7 +18,7 @@ from kapitel01.absturz_und_weiter.workflow import ProcessOrder
 
 
 async def main(order: Order) -> None:
-    """Startet den Workflow zu `order`; läuft er schon, hängt sich der Aufruf an ihn an."""
+    """Startet den Workflow zu `order`; läuft er schon, schließt sich der Aufruf an."""
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
     client = await Client.connect(**config)
@@ -35,10 +38,15 @@ async def main(order: Order) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Gibt eine Bestellung auf und wartet auf den Versand.")
+    parser = argparse.ArgumentParser(
+        description="Gibt eine Bestellung auf und wartet auf den Versand."
+    )
     parser.add_argument("bestellung", nargs="?", default="B-1002")
-    parser.add_argument("--frist", type=int, default=30, help="Stornofrist in Sekunden (30)")
+    parser.add_argument(
+        "--frist", type=int, default=30, help="Stornofrist in Sekunden (30)"
+    )
     arguments = parser.parse_args()
-    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT (temporalio/sdk-python#300).
+    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT:
+    # temporalio/sdk-python#300.
     atexit.register(time.sleep, 0.1)
     asyncio.run(main(Order(arguments.bestellung, 4990, arguments.frist)))

@@ -44,7 +44,7 @@ def create_worker(
 
 
 async def main(folder: Path) -> None:
-    """Verbindet sich mit dem konfigurierten Server (sonst `localhost:7233`) und arbeitet bis Strg-C."""
+    """Verbindet sich (ohne Konfiguration mit `localhost:7233`), arbeitet bis Strg-C."""
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
     client = await Client.connect(**config)
@@ -53,10 +53,15 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Worker für Bestellungen; zum Ausprobieren von Abstürzen.")
-    parser.add_argument("--daten", type=Path, default=Path("nordlicht-daten"), help="Ordner der Bücher")
+    parser = argparse.ArgumentParser(
+        description="Worker für Bestellungen; zum Ausprobieren von Abstürzen."
+    )
+    parser.add_argument(
+        "--daten", type=Path, default=Path("nordlicht-daten"), help="Ordner der Bücher"
+    )
     arguments = parser.parse_args()
-    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT (temporalio/sdk-python#300).
+    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT:
+    # temporalio/sdk-python#300.
     atexit.register(time.sleep, 0.1)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(arguments.daten))

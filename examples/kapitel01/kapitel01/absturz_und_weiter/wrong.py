@@ -1,7 +1,7 @@
-"""Falscher Code: So geht es schief. Die Tests beweisen den Schaden, die Seite zeigt ihn.
+"""Falscher Code: So geht es schief. Tests beweisen den Schaden, die Seite zeigt ihn.
 
-`process_order` kommt ohne Temporal aus und vergisst beim Absturz alles. `KeylessSteps` läuft in Temporal,
-lässt aber den Schlüssel weg und bucht deshalb nach einem Absturz doppelt.
+`process_order` kommt ohne Temporal aus und vergisst beim Absturz alles. `KeylessSteps`
+läuft in Temporal, lässt aber den Schlüssel weg und bucht nach einem Absturz doppelt.
 """
 
 import argparse
@@ -14,7 +14,11 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from kapitel01.absturz_und_weiter.activities import Order, Receipt, Steps
-from kapitel01.absturz_und_weiter.services import Ledger, payment_ledger, shipping_ledger
+from kapitel01.absturz_und_weiter.services import (
+    Ledger,
+    payment_ledger,
+    shipping_ledger,
+)
 from kapitel01.absturz_und_weiter.workflow import ProcessOrder
 
 THREADS = 8
@@ -59,14 +63,22 @@ def create_keyless_worker(client: Client, folder: Path, *, task_queue: str) -> W
 
 
 def main() -> None:
-    """Kommandozeile: führt die naive Funktion aus, damit man sie mittendrin abschießen kann."""
-    parser = argparse.ArgumentParser(description="Bestellung ohne Temporal: zahlen, warten, versenden.")
+    """Kommandozeile: führt die naive Funktion aus, um sie mittendrin zu töten."""
+    parser = argparse.ArgumentParser(
+        description="Bestellung ohne Temporal: zahlen, warten, versenden."
+    )
     parser.add_argument("bestellung", nargs="?", default="B-0815")
-    parser.add_argument("--frist", type=int, default=30, help="Stornofrist in Sekunden (30)")
-    parser.add_argument("--daten", type=Path, default=Path("nordlicht-daten"), help="Ordner der Bücher")
+    parser.add_argument(
+        "--frist", type=int, default=30, help="Stornofrist in Sekunden (30)"
+    )
+    parser.add_argument(
+        "--daten", type=Path, default=Path("nordlicht-daten"), help="Ordner der Bücher"
+    )
     arguments = parser.parse_args()
     order = Order(arguments.bestellung, 4990, arguments.frist)
-    receipt = process_order(order, payment_ledger(arguments.daten), shipping_ledger(arguments.daten))
+    receipt = process_order(
+        order, payment_ledger(arguments.daten), shipping_ledger(arguments.daten)
+    )
     print(f"Fertig: Zahlung {receipt.payment}, Paket {receipt.parcel}.")
 
 

@@ -13,7 +13,8 @@ PATTERN = Pattern(
     "hallo",
     chapter=1,
     title="Hallo",
-    problem="Eine Bestellung soll bestätigt werden, und zwar genau einmal: der kleinste ehrliche Workflow.",
+    problem="Eine Bestellung soll bestätigt werden, und zwar genau einmal: "
+    "der kleinste ehrliche Workflow.",
     workflows=[ConfirmOrder],
     legend=Legend(services={"confirm_order": "Postausgang"}),
 )
@@ -25,20 +26,28 @@ def letters(outbox: Path) -> str:
     return f"Postausgang: {len(names)} Schreiben ({', '.join(names)})"
 
 
-@PATTERN.scenario("bestaetigung", "Die Bestätigung wird geschrieben, der Workflow ist fertig.")
+@PATTERN.scenario(
+    "bestaetigung", "Die Bestätigung wird geschrieben, der Workflow ist fertig."
+)
 async def confirmation(stage: Stage) -> None:
     """Der ungestörte Lauf."""
-    async with create_worker(stage.worker_client(), stage.folder, task_queue=stage.task_queue):
+    async with create_worker(
+        stage.worker_client(), stage.folder, task_queue=stage.task_queue
+    ):
         order = Order("B-1001", "Jörg Weiß", 2490)
         handle = await stage.start(ConfirmOrder.run, order, id="bestaetigung-B-1001")
         await result(handle)
     stage.note(letters(stage.folder))
 
 
-@PATTERN.scenario("meldung-verloren", "Das Schreiben liegt da, aber die Meldung davon geht verloren.")
+@PATTERN.scenario(
+    "meldung-verloren", "Das Schreiben liegt da, aber die Meldung davon geht verloren."
+)
 async def lost_completion(stage: Stage) -> None:
-    """Die Activity läuft zweimal; der Dateiname hält die Wirkung bei einem Schreiben."""
-    lost = FaultPlan(activities=(ActivityFault("confirm_order", ActivityAction.LOSE_COMPLETION),))
+    """Die Activity läuft zweimal; dank Dateiname bleibt es bei einem Schreiben."""
+    lost = FaultPlan(
+        activities=(ActivityFault("confirm_order", ActivityAction.LOSE_COMPLETION),)
+    )
     client = stage.worker_client(plugins=[FaultInjector(lost)])
     async with create_worker(client, stage.folder, task_queue=stage.task_queue):
         order = Order("B-1002", "Änne Groß", 1205)

@@ -1,4 +1,7 @@
-"""Gibt eine Bestellung auf und wartet auf die Bestätigung. Start: `python -m kapitel01.hallo.starter`."""
+"""Gibt eine Bestellung auf und wartet auf die Bestätigung.
+
+Start: `python -m kapitel01.hallo.starter`.
+"""
 
 import asyncio
 import atexit
@@ -29,6 +32,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT (temporalio/sdk-python#300).
+    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT:
+    # temporalio/sdk-python#300.
     atexit.register(time.sleep, 0.1)
     asyncio.run(main())

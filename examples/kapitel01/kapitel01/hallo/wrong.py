@@ -1,4 +1,4 @@
-"""Falscher Code: was beim ersten Workflow gern schiefgeht. Die Tests beweisen den Schaden."""
+"""Falscher Code: was beim ersten Workflow gern schiefgeht; Tests beweisen es."""
 
 from pathlib import Path
 from uuid import uuid4

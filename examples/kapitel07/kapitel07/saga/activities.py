@@ -103,6 +103,8 @@ class OrderActivities:
         """Erstattet, falls belastet wurde. Idempotent über denselben Schlüssel."""
         self._post(f"{self._payment_url}/stornieren", request)
 
+    # --8<-- [end:http]
+
     # --8<-- [start:post]
     def _post(self, url: str, request: StepRequest) -> Receipt:
         headers = {"Idempotency-Key": request.key}  # (!)
@@ -120,7 +122,6 @@ class OrderActivities:
         return Receipt(**response.json())
 
     # --8<-- [end:post]
-    # --8<-- [end:http]
 
     # --8<-- [start:heartbeat]
     @activity.defn(no_thread_cancel_exception=True)

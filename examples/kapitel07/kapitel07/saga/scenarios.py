@@ -13,6 +13,7 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowUpdateFailedError,
 )
+from temporalio.exceptions import CancelledError
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
 from dauerlauf.scenario import Legend, Pattern, Stage
@@ -120,8 +121,9 @@ async def close(stage: Stage, handle: Handle, number: str) -> None:
                 "die Bestätigung ging hinaus."
             )
     except WorkflowFailureError as error:
-        cause = getattr(error.cause, "cause", None)
-        stage.note(f"Ursache: {cause or error.cause}")
+        cancelled = isinstance(error.cause, CancelledError)
+        cause = getattr(error.cause, "cause", None) or error.cause
+        stage.note(f"Ursache: {'Abbruch von außen' if cancelled else cause}")
     account = audit(stage.folder).account(number)
     stage.note(f"Bücher zu {number}: {account.describe()}")
     for step, case in account.cases.items():

@@ -43,7 +43,7 @@ def create_worker(
 # --8<-- [end:worker]
 
 
-# --8<-- [start:main]
+# --8<-- [start:connect]
 async def run(addresses: Addresses, task_queue: str) -> None:
     """Verbindet sich mit dem konfigurierten Server und arbeitet bis SIGTERM oder
     Strg-C.
@@ -59,11 +59,12 @@ async def run(addresses: Addresses, task_queue: str) -> None:
         raise ConnectionError(
             f"Der Temporal Server {config['target_host']} antwortet nicht."
         ) from error
+    # --8<-- [end:connect]
+    # --8<-- [start:shutdown]
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(
-            NotImplementedError
-        ):  # Windows kennt keine Signal-Handler in asyncio
+        # Windows kennt keine Signal-Handler in asyncio.
+        with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with create_worker(client, addresses, task_queue=task_queue):
         log.info(
@@ -76,7 +77,7 @@ async def run(addresses: Addresses, task_queue: str) -> None:
     log.info("Worker beendet.")
 
 
-# --8<-- [end:main]
+# --8<-- [end:shutdown]
 
 
 def main() -> int:
