@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from saga_fehlerhaft import BuggyOrderWorkflow
 from saga_hilfen import Handle, Outcome, Shop, history_holds, new_order, open_shop, outcome
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
@@ -34,12 +35,23 @@ from dauerlauf.faults import (
 )
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
+from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse
+from kapitel07.saga.activities import OrderActivities
 from kapitel07.saga.audit import CONTRADICTION, EVERYTHING, NOTHING, REMAINDER, Account, audit
 from kapitel07.saga.compensation import SAGA_STATUS, SagaStatus, State
 from kapitel07.saga.ledger import ParcelLedger, PaymentLedger, RejectedError, StockLedger
 from kapitel07.saga.models import CompensationView, Order, PlaceOrder, Retry, Skip, StepRequest
-from kapitel07.saga.scenarios import CARD_DECLINED, INVALID_VAT_ID, NOT_DELIVERED, OUT_OF_STOCK, PATTERN
+from kapitel07.saga.scenarios import (
+    CARD_DECLINED,
+    INVALID_VAT_ID,
+    NOT_DELIVERED,
+    OUT_OF_STOCK,
+    PATTERN,
+    addresses,
+    order,
+)
+from kapitel07.saga.services import nordlicht
 from kapitel07.saga.workflow import OrderWorkflow
 
 FORWARD = ["reserve_stock", "charge_payment", "register_parcel", "write_invoice"]
@@ -445,6 +457,19 @@ async def test_pauses_double_up_to_a_day(timelapse: Timelapse, tmp_path: Path) -
             if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
         ]
         assert pauses == [10, 20, 40, 80, 160, 320, 640, 1280, 1440]
+
+
+# --- Programmfehler ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_bug_waits_for_its_fix_instead_of_rolling_back(timelapse: Timelapse, tmp_path: Path) -> None:
+    with nordlicht(tmp_path) as world:
+        activities = OrderActivities(addresses(world)).all()
+        async with open_worker(timelapse, workflows=[BuggyOrderWorkflow], activities=activities) as worker:
+            handle = await worker.start(BuggyOrderWorkflow.run, PlaceOrder(order("N-1")), id="auftrag-N-1")
+            await history_holds(handle, "WORKFLOW_TASK_FAILED")
+            stuck = Outcome("RUNNING", "", await handle.fetch_history())
+            assert (stuck.scheduled, stuck.compensations) == (FORWARD, [])
 
 
 # --- Schlüssel: doppelter Start, zweiter Start, Reset -----------------------------------------------------------------

@@ -182,6 +182,13 @@ MUTANTS = [
         *_scenarios("abbruch-im-lager"),
     ),
     _mutant(
+        "programmfehler-rollt-zurueck",
+        "workflow.py",
+        "except (FailureError, asyncio.CancelledError) as error:",
+        "except (Exception, asyncio.CancelledError) as error:",
+        "test_a_bug_waits_for_its_fix_instead_of_rolling_back",
+    ),
+    _mutant(
         "abbruch-nach-dem-schritt-uebersehen",
         "workflow.py",
         "        if workflow.cancellation_reason() is not None:\n",
