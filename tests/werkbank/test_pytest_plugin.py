@@ -123,7 +123,7 @@ async def test_ein_server_fuer_alle(timelapse: Timelapse, request: pytest.Fixtur
 
 def clean_environment(**extra: str) -> dict[str, str]:
     """Die Umgebung ohne das, was unser eigener Testlauf seinen Kindern mitgäbe."""
-    inherited = ("PYTEST_", "COV_", "VIRTUAL_ENV", "PYTHONPATH")
+    inherited = ("CI", "PYTEST_", "COV_", "VIRTUAL_ENV", "PYTHONPATH")
     return {**{key: value for key, value in os.environ.items() if not key.startswith(inherited)}, **extra}
 
 
