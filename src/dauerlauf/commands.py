@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,7 +85,7 @@ def start(pattern: str, scenario: str | None) -> None:
 async def _play_all(pattern: Pattern, chosen: Sequence[Scenario]) -> None:
     out = console()
     progress = Console(stderr=True, highlight=False)
-    async with open_connection() as connection:
+    async with open_connection(pattern.search_attributes) as connection:
         target = await _target(connection)
         if progress.is_terminal:
             server = connection.server
@@ -162,7 +162,7 @@ def serve(port: int, ui_port: int, database: Path | None) -> None:
 
 
 async def _serve(port: int, ui_port: int, database: Path | None) -> None:
-    attributes = {name: kind for pattern in patterns().values() for name, kind in pattern.search_attributes.items()}
+    attributes = _search_attributes(patterns().values())
     if database is not None and not database.absolute().parent.is_dir():
         raise DauerlaufError(f"Den Ordner „{database.absolute().parent}“ gibt es nicht; legen Sie ihn zuerst an.")
     async with await EmbeddedServer.start(
@@ -172,6 +172,10 @@ async def _serve(port: int, ui_port: int, database: Path | None) -> None:
         while server.running:
             await asyncio.sleep(0.2)
         raise DauerlaufError(f"Der Server hat sich beendet: {server.last_output()}")
+
+
+def _search_attributes(chosen: Iterable[Pattern]) -> dict[str, str]:
+    return {name: kind for pattern in chosen for name, kind in pattern.search_attributes.items()}
 
 
 def read(port: int) -> int:
@@ -212,7 +216,7 @@ def record_histories(pattern: str | None, *, compare: bool) -> int:
 async def _record_all(chosen: Sequence[Pattern], *, compare: bool) -> int:
     scenarios = [scenario for pattern in chosen for scenario in pattern.scenarios.values()]
     changed = 0
-    async with timelapse() as server:
+    async with timelapse(search_attributes=_search_attributes(chosen)) as server:
         for scenario in scenarios:
             recording = await record(scenario, server)
             if not recording.changed:

@@ -342,15 +342,15 @@ class Connection:
 
 
 @asynccontextmanager
-async def open_connection(*, ui: bool = True) -> AsyncIterator[Connection]:
-    """Verbindet mit dem konfigurierten Server, sonst mit einem eingebetteten (mit Web UI, wenn `ui`).
+async def open_connection(search_attributes: Mapping[str, str] | None = None) -> AsyncIterator[Connection]:
+    """Verbindet mit dem konfigurierten Server, sonst mit einem eingebetteten samt Web UI.
 
-    Ein eingebetteter Server endet mit dem Block. Wirft `DauerlaufError` wie `connect_configured` und
-    `EmbeddedServer.start`.
+    Der eingebettete kennt `search_attributes` vom Start an und endet mit dem Block. Wirft `DauerlaufError` wie
+    `connect_configured` und `EmbeddedServer.start`.
     """
     config = explicit_configuration()
     if config is not None:
         yield Connection(await connect_configured(config), None)
         return
-    async with await EmbeddedServer.start(ui=ui) as server:
+    async with await EmbeddedServer.start(ui=True, search_attributes=search_attributes) as server:
         yield Connection(await server.connect(), server)

@@ -44,7 +44,6 @@ from dauerlauf.timelapse import Timelapse, result
 from werkbank import verlauf_workflows
 from werkbank.verlauf_workflows import ACTIVITIES, WORKFLOWS, Desk, Fulfilment, Order
 
-ATTRIBUTES = {"BestellStatus": "Keyword"}
 SOURCE = Path(verlauf_workflows.__file__).read_text(encoding="utf-8").splitlines()
 
 
@@ -97,9 +96,6 @@ async def wait_for_event(handle: WorkflowHandle[Any, Any], attributes: str) -> N
 @pytest.fixture(scope="session")
 async def recorded(timelapse: Timelapse) -> dict[str, WorkflowHistory]:
     """Echte Läufe, ein zweites Mal unter „… (2)“."""
-    from dauerlauf.scenario import ensure_search_attributes
-
-    await ensure_search_attributes(timelapse.client, ATTRIBUTES)
     runs: dict[str, WorkflowHistory] = {}
     for suffix in ("", " (2)"):
         runs[f"glatt{suffix}"] = await (await fulfil(timelapse, Order("N-1"))).fetch_history()

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RUN = "python3 -m pip install -q --target .uv uv && .uv/bin/uv run dauerlauf starte saga"
-TEST = "python3 -m pip install -q --target .uv uv && .uv/bin/uv run --group test pytest"
+TEST = "python3 -m pip install -q --target .uv uv && .uv/bin/uv run --group test pytest -n auto"
 
 
 def test_lockdatei_nennt_nur_den_oeffentlichen_index() -> None:
