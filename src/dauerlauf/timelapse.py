@@ -171,7 +171,7 @@ async def result(handle: WorkflowHandle[Any, Any], timeout: float = 10.0) -> Any
     """Das Ergebnis des Workflows, höchstens nach `timeout` Sekunden Echtzeit.
 
     Ein gescheiterter Workflow wirft `WorkflowFailureError` wie sonst auch. Ein hängender wirft `WorkflowStuckError` mit
-    dem Grund: ein Fehler im Workflow-Code (er lässt den Workflow Task scheitern, nicht den Workflow), eine wiederholt
+    dem Grund: ein Fehler im Workflow-Code (er lässt den Workflow-Task scheitern, nicht den Workflow), eine wiederholt
     scheiternde Activity oder ein fehlender Worker.
     """
     try:
@@ -206,7 +206,7 @@ async def diagnosis(handle: WorkflowHandle[Any, Any]) -> str:
     scheduled = [a for a in raw.pending_activities if a.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED]
     waiting_task = raw.pending_workflow_task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
     if waiting_task or scheduled:
-        what = "den Workflow Task" if waiting_task else f"die Activity „{scheduled[0].activity_type.name}“"
+        what = "den Workflow-Task" if waiting_task else f"die Activity „{scheduled[0].activity_type.name}“"
         return f"Kein Worker nimmt {what} aus der Task Queue „{description.task_queue}“ an."
     running = [pending.activity_type.name for pending in raw.pending_activities]
     if running:

@@ -95,7 +95,7 @@ async def test_zufaelliger_dateiname_gibt_zwei_schreiben(timelapse: Timelapse, t
 async def test_der_auftrag_wartet_auf_einen_worker(timelapse: Timelapse, tmp_path: Path) -> None:
     queue = timelapse.task_queue()
     handle = await timelapse.client.start_workflow(ConfirmOrder.run, ORDER, id=queue, task_queue=queue)
-    with pytest.raises(WorkflowStuckError, match="Kein Worker nimmt den Workflow Task"):
+    with pytest.raises(WorkflowStuckError, match="Kein Worker nimmt den Workflow-Task"):
         await result(handle, timeout=0.3)
     async with create_worker(timelapse.client, tmp_path, task_queue=queue):
         assert await result(handle) == "B-1002.txt"

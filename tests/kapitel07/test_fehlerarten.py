@@ -58,7 +58,7 @@ async def running(
 
 
 async def failure(timelapse: Timelapse, workflow: Any, *args: Any) -> tuple[BaseException, list[int], str]:
-    """Lässt `workflow` scheitern; gibt Ursache, Arten der Events und Workflow-Id zurück."""
+    """Lässt `workflow` scheitern; gibt Ursache, Arten der Events und Workflow-ID zurück."""
     queue = timelapse.task_queue()
     async with running(timelapse, workflow, *args, queue=queue) as handle:
         with pytest.raises(WorkflowFailureError) as caught:
@@ -78,7 +78,7 @@ async def test_gewoehnliche_ausnahme_laesst_den_workflow_haengen(timelapse: Time
         await handle.terminate()
     assert description.status == WorkflowExecutionStatus.RUNNING
     assert description.raw_description.pending_workflow_task.attempt >= 2
-    # Nur der erste gescheiterte Workflow Task steht in der History; die weiteren Versuche hinterlassen nichts.
+    # Nur der erste gescheiterte Workflow-Task steht in der History; die weiteren Versuche hinterlassen nichts.
     assert kinds.count(EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED) == 1
 
 

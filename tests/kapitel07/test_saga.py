@@ -247,7 +247,7 @@ async def test_cancel_before_and_after_every_activity(timelapse: Timelapse, tmp_
 
 
 async def test_cancel_in_every_workflow_task(timelapse: Timelapse, tmp_path: Path) -> None:
-    # Der fünfte Workflow Task plant die Bestätigung; davor ist jeder Abbruch rechtzeitig.
+    # Der fünfte Workflow-Task plant die Bestätigung; davor ist jeder Abbruch rechtzeitig.
     plans = _at_tasks(6)
     assert await _run_all(timelapse, tmp_path, plans) == {
         name: f"COMPLETED  {EVERYTHING}" if int(name[0]) >= 5 else f"CANCELED CancelledError {NOTHING}"
@@ -263,7 +263,7 @@ async def test_cancel_before_and_after_every_compensation(timelapse: Timelapse, 
 
 
 async def test_cancel_in_every_workflow_task_of_a_rollback(timelapse: Timelapse, tmp_path: Path) -> None:
-    # Der fünfte Workflow Task erfährt vom Fehler; was davor abbricht, bestimmt den Status.
+    # Der fünfte Workflow-Task erfährt vom Fehler; was davor abbricht, bestimmt den Status.
     plans = _at_tasks(9)
     assert await _run_all(timelapse, tmp_path, plans, **INVALID_VAT_ID) == {
         name: f"FAILED UstIdUngueltig {NOTHING}" if int(name[0]) >= 5 else f"CANCELED CancelledError {NOTHING}"

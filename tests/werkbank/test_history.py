@@ -72,7 +72,7 @@ async def desk(timelapse: Timelapse, rest: int = 0) -> WorkflowHandle[Any, Any]:
     async with worker(timelapse, queue):
         with timelapse.unskipped():
             handle = await timelapse.client.start_workflow(Desk.run, rest, id=f"tisch-{queue}", task_queue=queue)
-        # Sonst steht das Update mal im ersten, mal im zweiten Workflow Task.
+        # Sonst steht das Update mal im ersten, mal im zweiten Workflow-Task.
         await wait_for_event(handle, "timer_started_event_attributes")
         assert await handle.execute_update(Desk.amount, 1999) == 1999
         with pytest.raises(WorkflowUpdateFailedError):

@@ -68,7 +68,7 @@ async def test_play_hat_eine_frist(timelapse: Timelapse, monkeypatch: pytest.Mon
         await handle.result()
 
     monkeypatch.setattr(scenario_module, "TIME_LIMIT", 0.2)
-    with pytest.raises(DauerlaufError, match="„ewig“ ist nach 0 s nicht zu Ende. Kein Worker nimmt den Workflow Task"):
+    with pytest.raises(DauerlaufError, match="„ewig“ ist nach 0 s nicht zu Ende. Kein Worker nimmt den Workflow-Task"):
         await play(pattern.find("ewig"), timelapse)
     description = await timelapse.client.get_workflow_handle("ewig").describe()
     assert description.status is not None

@@ -92,7 +92,7 @@ async def test_scheiternde_activity_wird_genannt(timelapse: Timelapse) -> None:
 async def test_fehlender_worker_wird_genannt(timelapse: Timelapse) -> None:
     queue = timelapse.task_queue()
     handle = await timelapse.client.start_workflow(HoursWorkflow.run, 1, id=queue, task_queue=queue)
-    with pytest.raises(WorkflowStuckError, match=f"Kein Worker nimmt den Workflow Task .*{queue}"):
+    with pytest.raises(WorkflowStuckError, match=f"Kein Worker nimmt den Workflow-Task .*{queue}"):
         await result(handle, 0.2)
     await handle.terminate()
 

@@ -84,7 +84,7 @@ def eventful() -> Run:
     opened = run.begin("ship")
     run.wait(minutes=30)
     run.end(opened, "„P-1“", attempt=3, last="RuntimeError: Paketdienst antwortet nicht")
-    run.add(StepKind.CRASH, "worker-1 antwortet nicht", actor="server", detail="Workflow Task nicht abgeholt")
+    run.add(StepKind.CRASH, "worker-1 antwortet nicht", actor="server", detail="Workflow-Task nicht abgeholt")
     run.add(StepKind.TAKEOVER, "worker-2 übernimmt")
     run.add(StepKind.SIGNAL, "Signal decide", actor="client", detail="„Büro“")
     update = run.add(StepKind.UPDATE_ACCEPTED, "Update amount angenommen", actor="client", detail="1999")

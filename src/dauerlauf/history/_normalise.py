@@ -54,7 +54,7 @@ def normalise(history: WorkflowHistory) -> WorkflowHistory:
     Was sich ändert:
 
     - Zeiten beginnen am 5. Januar 2026 um 8 Uhr UTC. Timer, Backoffs und Zeitsprünge behalten ihre Dauer,
-      Abstände unter 0,75 s entfallen, längere werden gerundet. Jeder Workflow Task zählt 1 ms, damit
+      Abstände unter 0,75 s entfallen, längere werden gerundet. Jeder Workflow-Task zählt 1 ms, damit
       ``workflow.now()`` auch nach einer abgelaufenen Frist größer ist als die Frist.
     - UUIDs (Run-IDs, Request-IDs, auch in lesbaren Payloads) werden nach Auftreten gezählt.
     - Prozesskennungen heißen ``worker-1``, ``worker-2``, ``client``; vergebene Namen bleiben.
@@ -135,7 +135,7 @@ class _Clock:
         """Die stabile Länge einer Dauer, die ein Workflow in einem Befehl angibt.
 
         Was feiner ist als eine Millisekunde, hat niemand so angegeben: Der Workflow hat es mit ``workflow.now()``
-        ausgerechnet, meist als Rest bis zu einer Frist, die er in einem früheren Workflow Task gesetzt hat.
+        ausgerechnet, meist als Rest bis zu einer Frist, die er in einem früheren Workflow-Task gesetzt hat.
         """
         readings = self._readings[: self._reading.get(event_id, 0)]
         if length % _MILLISECOND == 0 or not readings:

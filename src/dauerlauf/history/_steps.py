@@ -66,8 +66,8 @@ class StepKind(StrEnum):
     PATCH = "Patch"
     MARKER = "Vermerk"
     ATTRIBUTES = "Suchattribute"
-    WORKFLOW_TASK = "Workflow Task"
-    WORKFLOW_TASK_FAILED = "Workflow Task gescheitert"
+    WORKFLOW_TASK = "Workflow-Task"
+    WORKFLOW_TASK_FAILED = "Workflow-Task gescheitert"
     CRASH = "Absturz"
     TAKEOVER = "Übernahme"
     OTHER = "Ereignis"
@@ -155,7 +155,7 @@ _DECISIONS = {
 def same_behaviour(one: WorkflowHistory, other: WorkflowHistory) -> bool:
     """Ob zwei vereinheitlichte Läufe desselben Szenarios dasselbe tun.
 
-    Wie der Server gleichzeitige Ergebnisse auf Workflow Tasks verteilt, ist von Lauf zu Lauf verschieden und zählt
+    Wie der Server gleichzeitige Ergebnisse auf Workflow-Tasks verteilt, ist von Lauf zu Lauf verschieden und zählt
     nicht. Verglichen werden die Entscheidungen des Workflows und die Eingriffe von außen in ihrer Reihenfolge und
     alle übrigen Schritte in beliebiger, samt Einzelheiten, Versuchen und Zeit auf die Sekunde.
 
@@ -544,7 +544,7 @@ class _Reader:
         values: dict[str, Any] = {
             "kind": StepKind.WORKFLOW_TASK,
             "actor": "server" if "scheduled" in kind else "workflow",
-            "title": f"Workflow Task {word}",
+            "title": f"Workflow-Task {word}",
             "internal": True,
             "caused_by": getattr(a, "scheduled_event_id", None),
         }
@@ -567,7 +567,7 @@ class _Reader:
         self._lost = True
         started = self._by_id.get(a.started_event_id)
         worker = (started and started.workflow_task_started_event_attributes.identity) or self._worker
-        reason = _TASK_TIMEOUTS.get(a.timeout_type, "Workflow Task überfällig")
+        reason = _TASK_TIMEOUTS.get(a.timeout_type, "Workflow-Task überfällig")
         return {
             "kind": StepKind.CRASH,
             "actor": "server",
@@ -586,7 +586,7 @@ class _Reader:
         return {
             "kind": StepKind.WORKFLOW_TASK_FAILED,
             "actor": "workflow",
-            "title": "Workflow Task gescheitert",
+            "title": "Workflow-Task gescheitert",
             "detail": failure or name,
             "failure": failure or name,
             "name": name,
@@ -662,8 +662,8 @@ _TITLES = {
     "Unspecified": "Unbekanntes Event",
 }
 _TASK_TIMEOUTS = {
-    TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START: "Workflow Task nicht abgeholt (Schedule-to-Start-Timeout)",
-    TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE: "Workflow Task nicht beendet (Start-to-Close-Timeout)",
+    TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START: "Workflow-Task nicht abgeholt (Schedule-to-Start-Timeout)",
+    TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE: "Workflow-Task nicht beendet (Start-to-Close-Timeout)",
 }
 _Handler = Callable[[_Reader, HistoryEvent, Any], dict[str, Any]]
 _HANDLERS: dict[str, _Handler] = {

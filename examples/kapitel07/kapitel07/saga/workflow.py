@@ -102,8 +102,8 @@ class OrderWorkflow:
     def _key(self, step: str) -> str:
         """Der Idempotenzschlüssel: gleich für jeden Versuch und jeden Reset.
 
-        Er enthält die Workflow-Id, nicht die Run-Id. Ein Reset, ein Workflow-Retry und
-        ein zweiter Start unter derselben Id bekommen eine neue Run-Id; mit ihr würde
+        Er enthält die Workflow-ID, nicht die Run-ID. Ein Reset, ein Workflow-Retry und
+        ein zweiter Start unter derselben ID bekommen eine neue Run-ID; mit ihr würde
         der Dienst ein zweites Mal buchen. Die Kehrseite ist erwünscht: Ein
         zurückgerollter Auftrag lässt sich nicht wiederbeleben, ein neuer Anlauf braucht
         eine neue Auftragsnummer.
