@@ -128,7 +128,7 @@ async def test_stack_trace_braucht_einen_worker(timelapse: Timelapse, tmp_path: 
     async with create_worker(timelapse.client, tmp_path, task_queue=queue):
         with timelapse.unskipped():
             handle = await timelapse.client.start_workflow(ProcessOrder.run, order, id=queue, task_queue=queue)
-        await asyncio.wait_for(_waiting(handle), 10)
+        await asyncio.wait_for(_waiting(handle), 30)
         assert "ProcessOrder" in await handle.query("__stack_trace", result_type=str)
     with pytest.raises(RPCError):
         await handle.query("__stack_trace", rpc_timeout=timedelta(seconds=1))
@@ -209,7 +209,7 @@ async def test_von_hand_mit_worker_und_starter(timelapse: Timelapse, tmp_path: P
         assert f"Prozess {first.pid}" in await line(first)
         with process(start, tmp_path, **address) as starter, process(start, tmp_path, **address) as second:
             assert await line(starter) == await line(second) == "Gestartet: bestellung-B-2008. Stornofrist: 2 s.\n"
-            await asyncio.wait_for(_waiting(handle), 10)
+            await asyncio.wait_for(_waiting(handle), 30)
             first.kill()
             assert books(data, "B-2008") == [(1, 1), (0, 0)]
             await forget_worker(timelapse.client, handle.id)

@@ -102,7 +102,7 @@ async def outcome(handle: WorkflowHandle[Any, Any], timeout: float = 15) -> Outc
 async def history_holds(handle: WorkflowHandle[Any, Any], name: str, count: int = 1) -> None:
     """Wartet, bis ein Event wie `ACTIVITY_TASK_SCHEDULED` `count`-mal in der History steht."""
     wanted = EventType.Value(f"EVENT_TYPE_{name}")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for event in handle.fetch_history_events(wait_new_event=True):
             count -= event.event_type == wanted
             if not count:

@@ -191,7 +191,7 @@ async def test_abbruch_hat_zwei_gesichter(timelapse: Timelapse, where: str, seen
     with timelapse.unskipped():
         async with running(timelapse, CancelWatcher.run, where, queue=queue) as handle:
             if where == "Activity":
-                await asyncio.wait_for(SEEN.waiting.wait(), 10)
+                await asyncio.wait_for(SEEN.waiting.wait(), 30)
             await handle.cancel()
             assert await result(handle) == seen
     # Wer den Abbruch fängt und zurückkehrt, verschluckt ihn.

@@ -319,7 +319,7 @@ async def _blocked(timelapse: Timelapse, shop: Shop, placed: Order, waiting: int
     """Ein Auftrag, dessen Rückweg wartet: ohne Zeitraffer, sonst eilte er durch jede Pause."""
     with timelapse.unskipped():
         handle = await shop.place(placed, undo_attempts=1, **options)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             view = await handle.query(OrderWorkflow.progress)
             if sum(c.state == State.BLOCKED for c in view.compensations) == waiting:
@@ -337,7 +337,7 @@ async def test_a_blocked_saga_is_visible(timelapse: Timelapse, tmp_path: Path) -
         handle = await _blocked(timelapse, shop, new_order(**NOT_DELIVERED))
         assert await _status(handle) == "wartet auf Eingriff"
         query = f"SagaStatus = 'wartet auf Eingriff' AND WorkflowId = '{handle.id}'"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not [found async for found in timelapse.client.list_workflows(query)]:
                 await asyncio.sleep(0.02)
         view = await handle.query(OrderWorkflow.progress)
@@ -379,7 +379,7 @@ REJECTED: list[tuple[Retry | Skip, str]] = [
 
 
 async def _decide(handle: Handle, decision: Retry | Skip) -> CompensationView:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         if isinstance(decision, Skip):
             return await handle.execute_update(OrderWorkflow.skip_compensation, decision)
         return await handle.execute_update(OrderWorkflow.retry_compensation, decision)

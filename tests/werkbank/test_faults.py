@@ -541,7 +541,7 @@ async def finish(env: Timelapse, folder: Path, plan: FaultPlan) -> tuple[int, Pa
         handle = await env.client.start_workflow(
             Bookings.run, str(ledger), id=queue, task_queue=queue, task_timeout=TASK_TIMEOUT
         )
-        code = await asyncio.wait_for(first.died(), 10)
+        code = await asyncio.wait_for(first.died(), 30)
         assert gone(first.pid)
         assert not first.alive
     assert Journal(journal).texts() == texts(plan)

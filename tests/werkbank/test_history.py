@@ -88,7 +88,7 @@ async def desk(timelapse: Timelapse, rest: int = 0) -> WorkflowHandle[Any, Any]:
 
 
 async def wait_for_event(handle: WorkflowHandle[Any, Any], attributes: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not any(event.HasField(attributes) for event in (await handle.fetch_history()).events):  # type: ignore[arg-type]
             await asyncio.sleep(0.01)
 
