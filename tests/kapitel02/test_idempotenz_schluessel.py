@@ -155,7 +155,7 @@ def test_schluessel_steht_vor_dem_ersten_versuch_in_der_history() -> None:
         assert b'/erstattung"' in scheduled.input.payloads[0].data
 
 
-# Woraus der Schlüssel besteht: acht Arten, sechs Ereignisse
+# Woraus der Schlüssel besteht: acht Arten, sechs Störungen
 
 
 @asynccontextmanager
@@ -226,7 +226,7 @@ async def test_reset(timelapse: Timelapse, tmp_path: Path) -> None:
 
     assert await count(timelapse, tmp_path, disturb) == ONCE | {
         "UUID im Workflow": 2,
-        "Run-ID": 2,
+        "Run-ID und Activity-ID": 2,
         "UUID in der Activity": 2,
         "Uhrzeit": 2,
     }
@@ -239,7 +239,7 @@ async def test_workflow_retry(timelapse: Timelapse, tmp_path: Path) -> None:
 
     assert await count(timelapse, tmp_path, disturb) == ONCE | {
         "UUID im Workflow": 2,
-        "Run-ID": 2,
+        "Run-ID und Activity-ID": 2,
         "UUID in der Activity": 2,
         "Uhrzeit": 2,
     }
@@ -252,7 +252,7 @@ async def test_zweiter_start(timelapse: Timelapse, tmp_path: Path) -> None:
 
     assert await count(timelapse, tmp_path, disturb) == ONCE | {
         "UUID im Workflow": 2,
-        "Run-ID": 2,
+        "Run-ID und Activity-ID": 2,
         "UUID in der Activity": 2,
         "Uhrzeit": 2,
     }
@@ -274,7 +274,7 @@ async def test_continue_as_new_verschluckt_den_zweiten_monat(timelapse: Timelaps
 
     assert await count(timelapse, tmp_path, disturb) == dict.fromkeys(KEYS, 2) | {
         "Workflow-ID und Schritt": 1,
-        "Activity-ID": 1,
+        "Workflow-ID und Activity-ID": 1,
         "Versuch": 1,
     }
 
@@ -357,7 +357,8 @@ def test_vormerkung_gilt_bis_nichts_mehr_ankommen_kann(tmp_path: Path) -> None:
 async def test_verlorener_auftrag_wird_nach_der_frist_wiederholt(timelapse: Timelapse, tmp_path: Path) -> None:
     """Der erste Versuch merkt vor und scheitert, bevor er ruft: Nach der Frist ruft der zweite."""
     pickups = pickup_service(tmp_path)
-    original, lost = pickups.order, []
+    original = pickups.order
+    lost: list[str] = []
 
     def order(return_id: str) -> int:
         if not lost:

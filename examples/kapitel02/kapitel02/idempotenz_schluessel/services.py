@@ -1,8 +1,8 @@
 """Drei Systeme, die eine Retoure berührt, jedes mit eigener SQLite-Datei.
 
-Die Bank kennt Idempotenzschlüssel. Der Abholdienst kennt keine, lässt sich aber nach der
-Retoure fragen. Das Punktekonto gehört zum eigenen Haus. `Claims` ist das Merkbuch über
-Aufrufe, deren Ausgang noch offen sein kann.
+Die Bank kennt Idempotenzschlüssel. Der Abholdienst kennt keine, lässt sich aber nach
+der Retoure fragen. Das Punktekonto gehört zum eigenen Haus. `Claims` ist das Merkbuch
+über Aufrufe, deren Ausgang noch offen sein kann.
 """
 
 import argparse

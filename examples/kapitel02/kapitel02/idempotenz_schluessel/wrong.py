@@ -1,4 +1,4 @@
-"""Falscher Code: So geht es schief. Die Tests beweisen den Schaden, die Seite zeigt ihn.
+"""Falscher Code: Die Tests beweisen den Schaden, die Seite zeigt ihn.
 
 `DicedKeySteps` und `LookupOnlySteps` ersetzen je einen Schritt. `RefundByKey` probiert
 durch, woraus sich ein Schlüssel bilden lässt, und wann er sich ändert.
@@ -61,10 +61,11 @@ def create_diced_worker(client: Client, folder: Path, *, task_queue: str) -> Wor
 
 @dataclass(frozen=True)
 class Choice:
-    """Eine Erstattung und woraus ihr Schlüssel gebildet wird; `drawn` zieht der Workflow.
+    """Eine Erstattung in Cent und woraus ihr Schlüssel gebildet wird.
 
-    `case` nennt den Vorgang, `cents` den Betrag. `months` wiederholt den Workflow mit
-    Continue-As-New, `fail_once` lässt seinen ersten Anlauf nach der Erstattung scheitern.
+    `case` nennt den Vorgang, `drawn` ist die UUID, die der Workflow gezogen hat.
+    `months` wiederholt den Workflow mit Continue-As-New, `fail_once` lässt seinen
+    ersten Anlauf nach der Erstattung scheitern.
     """
 
     kind: str
@@ -77,14 +78,14 @@ class Choice:
 
 # --8<-- [start:keys]
 KEYS: dict[str, Callable[[activity.Info, Choice], str]] = {
-    "Vorgang und Schritt": lambda info, c: f"{c.case}/{c.months}/erstattung",
-    "Workflow-ID und Schritt": lambda info, c: f"{info.workflow_id}/erstattung",
-    "Activity-ID": lambda info, c: f"{info.workflow_id}/{info.activity_id}",
-    "UUID im Workflow": lambda info, c: c.drawn,
-    "Run-ID": lambda info, c: f"{info.workflow_run_id}/erstattung",
-    "Versuch": lambda info, c: f"{info.workflow_id}/{info.attempt}",
-    "UUID in der Activity": lambda info, c: str(uuid.uuid4()),
-    "Uhrzeit": lambda info, c: datetime.now(UTC).isoformat(),
+    "Vorgang und Schritt": lambda i, c: f"{c.case}/{c.months}/erstattung",
+    "Workflow-ID und Schritt": lambda i, c: f"{i.workflow_id}/erstattung",
+    "Workflow-ID und Activity-ID": lambda i, c: f"{i.workflow_id}/{i.activity_id}",
+    "UUID im Workflow": lambda i, c: c.drawn,
+    "Run-ID und Activity-ID": lambda i, c: f"{i.workflow_run_id}/{i.activity_id}",
+    "Versuch": lambda i, c: f"{i.workflow_id}/{i.attempt}",
+    "UUID in der Activity": lambda i, c: str(uuid.uuid4()),
+    "Uhrzeit": lambda i, c: datetime.now(UTC).isoformat(),
 }
 # --8<-- [end:keys]
 
