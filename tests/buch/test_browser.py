@@ -65,6 +65,18 @@ QUERIES = {
     "CancelledError": "glossar/#abbruch",
 }
 
+# Stücke von Meldungen, so wie man sie aus einem Log kopiert, und die Seite, die unter den ersten vier sein muss.
+MESSAGES = {
+    "Potential deadlock detected: workflow didn't yield": "fehler/deadlock/",
+    "TMPRL1103": "fehler/payload-zu-gross/",
+    "Activity must have start_to_close_timeout or schedule_to_close_timeout": "fehler/timeout-fehlt/",
+    "activity Heartbeat timeout": "fehler/heartbeat-timeout/",
+    "Failed activation on workflow": "fehler/haengender-workflow/",
+    "takes from 1 to 2 positional arguments": "fehler/zwei-argumente/",
+    "is not async so an activity_executor must be present": "fehler/activity-executor-fehlt/",
+    "Object of type Decimal is not JSON serializable": "fehler/nicht-serialisierbar/",
+}
+
 
 @dataclass
 class Visit:
@@ -206,6 +218,21 @@ async def test_katalog_laesst_sich_mit_der_tastatur_filtern(browser: Browser, ad
     assert 0 < shown < total
     assert await status.text_content() == f"{shown} von {total} Mustern"
     assert {await row.get_attribute("data-kategorie") for row in await rows.all()} == {"Resilienz"}
+    await page.close()
+
+
+async def test_fehlermeldung_fuehrt_zu_ihrem_eintrag(browser: Browser, address: str) -> None:
+    page = await open_page(browser, address, "fehler/")
+    rows = page.locator("#fehler-verzeichnis tbody tr:visible")
+    assert await rows.count() >= 10
+    await page.get_by_label("Wort im Eintrag").fill("tmprl1101 yield")
+    assert await rows.count() == 1
+    assert await page.locator("#fehler-verzeichnis [role=status]").text_content() == "1 von 14 Meldungen"
+    await page.locator(".md-search__input").click()
+    await page.wait_for_function("document.querySelector('.md-search-result__meta').textContent.includes('eingeben')")
+    for query, wanted in MESSAGES.items():
+        found = list(dict.fromkeys(link.partition("#")[0] for link in await results(page, query)))
+        assert wanted in found[:4], (query, found)
     await page.close()
 
 
