@@ -6,6 +6,10 @@ from datetime import timedelta
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 
+with workflow.unsafe.imports_passed_through():
+    from kapitel02.lokale_activity.activities import Desk, Invoice, Order
+    from kapitel02.lokale_activity.workflow import WriteInvoice
+
 STEP_TIMEOUT = timedelta(seconds=30)
 
 
@@ -55,3 +59,27 @@ class WaitLocally:
     @workflow.run
     async def run(self) -> None:
         await workflow.execute_local_activity_method(Waiter.wait, start_to_close_timeout=STEP_TIMEOUT)
+
+
+@workflow.defn
+class SavedByTimer(WriteInvoice):
+    """Wie `WriteInvoice`, mit einem Timer zwischen den Preisen und der Nummer."""
+
+    @workflow.run
+    async def run(self, order: Order) -> Invoice:
+        total = 0
+        for line in order.lines:
+            total += await workflow.execute_local_activity_method(
+                Desk.look_up_price, line, start_to_close_timeout=STEP_TIMEOUT
+            )
+        await workflow.sleep(timedelta(seconds=1))
+        return Invoice(await self._draw_number(order), total, self._notes)
+
+
+@workflow.defn(name="WriteInvoiceRemotely")
+class SwitchedToLocal(WriteInvoice):
+    """Gewöhnliche Activities, im laufenden Betrieb durch lokale ersetzt."""
+
+    @workflow.run
+    async def run(self, order: Order) -> Invoice:
+        return await super().run(order)

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -11,13 +12,13 @@ from statistics import median
 from typing import Any
 
 import pytest
-from lokale_beispiele import DefaultThreshold, Waiter, WaitLocally, third_time_lucky
+from lokale_beispiele import DefaultThreshold, SavedByTimer, SwitchedToLocal, Waiter, WaitLocally, third_time_lucky
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
-from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import CancelledError
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker
+from temporalio.worker import Replayer, Worker
 
 from dauerlauf.faults import ActivityAction, FaultInjector, FaultPlan
 from dauerlauf.history import load
@@ -120,6 +121,36 @@ async def test_signal_wiederholt_alles_ohne_absturz(timelapse: Timelapse, tmp_pa
     assert rejections(played.history) == ["WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND"]
     assert counted(tmp_path) == (16, 2, 1)
     assert played.notes[-1] == "Bemerkung auf der Rechnung: Bitte ohne Plastik verpacken"
+
+
+async def test_timer_sichert_die_schritte_davor(timelapse: Timelapse, tmp_path: Path) -> None:
+    queue = timelapse.task_queue()
+    plan = at_the_end(ActivityAction.DELAY, seconds=0.3)
+    steps = Desk(Register(tmp_path))
+    client = timelapse.client_for("worker-1", plugins=[FaultInjector(plan)])
+    async with Worker(
+        client,
+        task_queue=queue,
+        workflows=[SavedByTimer],
+        activities=[steps.look_up_price, steps.draw_number],
+        activity_executor=ThreadPoolExecutor(4),
+        max_concurrent_activities=4,
+    ):
+        handle = await timelapse.client.start_workflow(SavedByTimer.run, order("R-8"), id=queue, task_queue=queue)
+        await timer_fired(handle)
+        await handle.signal(WriteInvoice.add_note, "Bitte klingeln")
+        assert await result(handle) == Invoice(1, TOTAL, ["Bitte klingeln"])
+    assert counted(tmp_path) == (8, 2, 1)
+
+
+async def timer_fired(handle: WorkflowHandle[Any, Any]) -> None:
+    """Wartet, bis der Workflow-Task nach dem Timer begonnen hat."""
+    fired = False
+    async with asyncio.timeout(10):
+        async for event in handle.fetch_history_events(wait_new_event=True):
+            fired = fired or event.event_type == EventType.EVENT_TYPE_TIMER_FIRED
+            if fired and event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+                return
 
 
 async def test_abbruch_laesst_eine_nummer_ohne_spur_zurueck(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -243,6 +274,22 @@ def test_lokal_gibt_es_weder_heartbeat_noch_task_queue() -> None:
 @pytest.mark.parametrize("name", PATTERN.scenarios)
 async def test_aufgezeichneter_lauf_passt_zum_code(name: str, replay: Callable[..., Awaitable[int]]) -> None:
     assert await replay(PATTERN.history_file(name), workflows=PATTERN.workflows) == 1
+
+
+async def test_umstellen_bricht_laufende_workflows() -> None:
+    recorded = load(PATTERN.history_file("gewoehnlich"))
+    outcome = await Replayer(workflows=[SwitchedToLocal]).replay_workflow(recorded, raise_on_replay_failure=False)
+    assert "Nondeterminism error" in str(outcome.replay_failure)
+
+
+def test_vermerk_enthaelt_ergebnis_ohne_argumente() -> None:
+    recorded = load(PATTERN.history_file("lokal"))
+    markers = [event for event in recorded.events if event.HasField("marker_recorded_event_attributes")]
+    assert len(markers) == 9
+    details = markers[0].marker_recorded_event_attributes.details
+    assert set(details) == {"data", "result"}
+    assert details["result"].payloads[0].data == b"3490"
+    assert [b"Buddelschiff" in event.SerializeToString() for event in recorded.events].count(True) == 1
 
 
 # Wie lange es dauert
