@@ -153,23 +153,24 @@ RESTRICTED = {
 }
 
 
-@pytest.mark.parametrize("what", FORBIDDEN)
-async def test_die_sandbox_haelt_den_workflow_an(worker: WorkerFactory, what: str) -> None:
+async def test_die_sandbox_haelt_den_workflow_an(worker: WorkerFactory) -> None:
     async with worker(workflows=[ForbiddenWorkflow]) as running:
-        handle = await running.start(ForbiddenWorkflow.run, what)
-        assert await task_failure(handle) == sandbox_message(RESTRICTED[what])
-        assert (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
+        handles = {what: await running.start(ForbiddenWorkflow.run, what) for what in FORBIDDEN}
+        messages = {what: await task_failure(handle) for what, handle in handles.items()}
+        statuses = {(await handle.describe()).status for handle in handles.values()}
+    assert messages == {what: sandbox_message(name) for what, name in RESTRICTED.items()}
+    assert statuses == {WorkflowExecutionStatus.RUNNING}
 
 
-@pytest.mark.parametrize("what", REPLACEMENTS)
-async def test_der_ersatz_liefert_beim_replay_dasselbe(worker: WorkerFactory, what: str) -> None:
+async def test_der_ersatz_liefert_beim_replay_dasselbe(worker: WorkerFactory) -> None:
     # Ohne Cache läuft der Code für jeden Workflow-Task von vorn.
     async with worker(workflows=[ReplacementWorkflow], activities=[outside_world], max_cached_workflows=0) as running:
-        handle = await running.start(ReplacementWorkflow.run, what)
-        await running.result(handle)
-    values = SEEN[handle.id]
-    assert len(values) >= 2, "Der Code lief nur einmal; der Test prüfte nichts."
-    assert len(set(values)) == 1
+        handles = {what: await running.start(ReplacementWorkflow.run, what) for what in REPLACEMENTS}
+        for handle in handles.values():
+            await running.result(handle)
+    values = {what: SEEN[handle.id] for what, handle in handles.items()}
+    assert [what for what, seen in values.items() if len(seen) < 2] == [], "Der Code lief nur einmal."
+    assert [what for what, seen in values.items() if len(set(seen)) > 1] == []
 
 
 def test_die_tabelle_nennt_was_die_tests_ausfuehren() -> None:
@@ -184,12 +185,12 @@ def test_die_meldung_auf_der_seite_ist_die_wirkliche() -> None:
     assert sandbox_message(RESTRICTED["datetime.now()"]) in " ".join(section("sandbox").split())
 
 
-@pytest.mark.parametrize("what", SILENT)
-async def test_die_sandbox_schweigt(worker: WorkerFactory, what: str) -> None:
+async def test_die_sandbox_schweigt(worker: WorkerFactory) -> None:
     async with worker(workflows=[ForbiddenWorkflow]) as running:
-        handle = await running.start(ForbiddenWorkflow.run, what)
-        await running.result(handle)
-        assert "WORKFLOW_TASK_FAILED" not in await kinds(handle)
+        for what in SILENT:
+            handle = await running.start(ForbiddenWorkflow.run, what)
+            await running.result(handle)
+            assert "WORKFLOW_TASK_FAILED" not in await kinds(handle), what
 
 
 def test_die_reihenfolge_einer_menge_wechselt_mit_dem_prozess() -> None:
@@ -394,6 +395,13 @@ POLICIES = [
     RetryPolicy(maximum_attempts=10),
     RetryPolicy(initial_interval=timedelta(minutes=10), maximum_attempts=5),
     RetryPolicy(backoff_coefficient=1.0, maximum_attempts=4),
+    # Die geduldige Policy des Notebooks: Der fünfte Versuch beginnt nach 1 + 3 + 9 + 10 Minuten.
+    RetryPolicy(
+        initial_interval=timedelta(minutes=1),
+        backoff_coefficient=3.0,
+        maximum_interval=timedelta(minutes=10),
+        maximum_attempts=5,
+    ),
     RetryPolicy(
         initial_interval=timedelta(seconds=2),
         backoff_coefficient=3.0,
