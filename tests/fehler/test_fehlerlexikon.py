@@ -6,17 +6,20 @@ Was ein Test als Meldung erwartet, steht im Kopf der Seite unter `book/fehler/`;
 import asyncio
 import logging
 import re
+import socket
 import sysconfig
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+import temporalio.converter
 from fehlerlexikon import (
     activity_executor_fehlt,
     deadlock,
@@ -232,6 +235,18 @@ async def test_ergebnis_nicht_serialisierbar(timelapse: Timelapse, caplog: pytes
         command = "temporal workflow describe --workflow-id rechnung-R-7"
         assert message("nicht-serialisierbar").text in await cli(timelapse, "nicht-serialisierbar", command)
     assert message("nicht-serialisierbar").text in logged(caplog)
+
+
+def test_was_der_converter_kennt() -> None:
+    converter = temporalio.converter.default().payload_converter
+    for known in (datetime(2026, 11, 20, tzinfo=UTC), UUID(int=7), [1, 2.5, None, True], {"a": "b"}):
+        [payload] = converter.to_payloads([known])
+        assert converter.from_payloads([payload], [type(known)]) == [known]
+    for unknown in (Decimal("49.90"), date(2026, 11, 20), socket.socket()):
+        with pytest.raises(TypeError, match="is not JSON serializable"):
+            converter.to_payloads([unknown])
+        if isinstance(unknown, socket.socket):
+            unknown.close()
 
 
 async def test_betrag_in_cent(timelapse: Timelapse) -> None:
