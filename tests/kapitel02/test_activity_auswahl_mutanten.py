@@ -24,9 +24,8 @@ MUTANTS = [
     Mutant(
         "erst buchen, dann die nächste wählen",
         WORKFLOW,
-        "chosen = [(parcel, choose(parcel, tariff)) for parcel in shipment.parcels]",
-        "chosen = ((parcel, choose(parcel, tariff)) for parcel in shipment.parcels)\n"
-        "        for parcel, book in chosen:\n            await self._dispatch(parcel, book)",
+        "chosen = [(parcel, choose(parcel, tariff)) for parcel in parcels]",
+        "return [await self._dispatch(parcel, choose(parcel, tariff)) for parcel in parcels]",
         f"{TESTS}::test_zu_schwer_bucht_gar_nichts",
     ),
     Mutant(

@@ -56,9 +56,8 @@ class ShipOrder:
             Carriers.load_tariff,
             start_to_close_timeout=STEP_TIMEOUT,
         )
-        chosen = [
-            (parcel, choose(parcel, tariff)) for parcel in shipment.parcels
-        ]  # (!)
+        parcels = shipment.parcels
+        chosen = [(parcel, choose(parcel, tariff)) for parcel in parcels]  # (!)
         if shipment.one_by_one:
             return [await self._dispatch(parcel, book) for parcel, book in chosen]
         return await asyncio.gather(
