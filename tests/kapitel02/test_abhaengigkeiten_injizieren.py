@@ -66,7 +66,6 @@ class FakeCarrier:
     """Ein Versanddienst, der alles annimmt."""
 
     def book_pickup(self, order_id: str, day: date) -> Pickup:
-        """Bestätigt den Tag."""
         return Pickup(f"A-{order_id}", day.isoformat())
 
 
@@ -150,7 +149,10 @@ def test_kosten() -> None:
 
 
 # --8<-- [start:ohne-server]
-@pytest.mark.parametrize(("hour", "minute", "day"), [(13, 59, "2026-11-20"), (14, 0, "2026-11-21")])
+AROUND_TWO = [(13, 59, "2026-11-20"), (14, 0, "2026-11-21")]
+
+
+@pytest.mark.parametrize(("hour", "minute", "day"), AROUND_TWO)
 async def test_annahmeschluss(hour: int, minute: int, day: str) -> None:
     shipping = fakes(hour=hour, minute=minute)
     pickup = ActivityEnvironment().run(shipping.book_pickup, ORDER)
@@ -169,9 +171,11 @@ def test_ausverkauft_ist_endgueltig() -> None:
 # --8<-- [start:mit-server]
 async def test_workflow_mit_attrappen(timelapse: Timelapse) -> None:
     stock = FakeStock(left=10)
-    queue = timelapse.task_queue()
-    async with create_worker(timelapse.client, fakes(stock), task_queue=queue):
-        shipment = await timelapse.client.execute_workflow(ShipOrder.run, ORDER, id=queue, task_queue=queue)
+    queue, client = timelapse.task_queue(), timelapse.client
+    async with create_worker(client, fakes(stock), task_queue=queue):
+        start = client.start_workflow
+        handle = await start(ShipOrder.run, ORDER, id=queue, task_queue=queue)
+        shipment = await result(handle)
     assert shipment == Shipment(8, Pickup("A-B-5100", "2026-11-20"))
     assert stock.reserved == ["B-5100"]
 
@@ -239,7 +243,10 @@ def test_ohne_datenbank_startet_der_worker_nicht(
 ) -> None:
     assert timelapse.server is not None
     monkeypatch.setenv("TEMPORAL_ADDRESS", timelapse.server.address)
-    monkeypatch.setenv("NORDLICHT_LAGER", str(tmp_path / "fehlt" / "lager.sqlite3"))
+    missing = tmp_path / "fehlt" / "lager.sqlite3"
+    with pytest.raises(sqlite3.OperationalError), open_shipping(Config(missing, "http://127.0.0.1:1")):
+        pass
+    monkeypatch.setenv("NORDLICHT_LAGER", str(missing))
     monkeypatch.delenv("NORDLICHT_VERSAND", raising=False)
     assert main() == 2
     assert capsys.readouterr().err == "Die Umgebungsvariable NORDLICHT_VERSAND fehlt.\n"
@@ -287,6 +294,7 @@ async def test_sigterm_wartet_auf_die_activity_und_schliesst_dann(timelapse: Tim
         assert await line(process) == "Worker fährt herunter."
         carrier.gate.set()
         output, _ = await asyncio.to_thread(process.communicate, timeout=20)
+        assert "will wait 0:00:10 before cancelling activities" in output
         assert output.splitlines()[-2:] == ["Verbindungen werden geschlossen.", "Worker beendet."]
         assert process.returncode == 0
         completed = [

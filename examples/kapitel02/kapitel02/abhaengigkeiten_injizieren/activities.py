@@ -34,10 +34,7 @@ class Stock(Protocol):
     """Das Lager."""
 
     def reserve(self, order: Order) -> int:
-        """Reserviert einmal je Bestellnummer und gibt den Restbestand zurück.
-
-        Wirft `OutOfStockError`, wenn der Bestand nicht reicht.
-        """
+        """Reserviert, einmal je Bestellnummer: Restbestand oder `OutOfStockError`."""
 
 
 class Carrier(Protocol):

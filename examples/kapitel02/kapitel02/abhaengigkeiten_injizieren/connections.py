@@ -4,7 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from http.client import HTTPConnection
 from pathlib import Path
@@ -23,11 +23,16 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 @dataclass(frozen=True)
 class Config:
-    """Was der Betrieb festlegt; gelesen wird es einmal, beim Start des Workers."""
+    """Was der Betrieb festlegt; gelesen wird es einmal, beim Start des Workers.
+
+    Nach `carrier_timeout` Sekunden ohne Antwort gilt der Versanddienst als ausgefallen;
+    `cutoff` ist der Annahmeschluss in Berlin.
+    """
 
     database: Path
     carrier_url: str
-    cutoff: time = field(default=time(14))
+    carrier_timeout: float = 5.0
+    cutoff: time = time(14)
 
 
 class SystemClock:
@@ -142,10 +147,10 @@ class StockDatabase:
 class CarrierClient:
     """Der Versanddienst über HTTP; jeder Thread hält seine Verbindung offen."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: float = 5.0) -> None:
         address = urlsplit(url)
         host, port = address.hostname or "localhost", address.port
-        self._connections = PerThread(lambda: HTTPConnection(host, port, timeout=5))
+        self._connections = PerThread(lambda: HTTPConnection(host, port, timeout))
 
     # --8<-- [start:abholen]
     def book_pickup(self, order_id: str, day: date) -> Pickup:

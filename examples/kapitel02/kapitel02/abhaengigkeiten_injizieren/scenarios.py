@@ -57,7 +57,7 @@ class FixedClock:
 def open_world(stage: Stage, hour: int) -> Iterator[tuple[CarrierService, Shipping]]:
     """Lager, Versanddienst und die fertigen Activities; die Uhr steht auf `hour`."""
     with nordlicht(stage.folder) as carrier:
-        config = Config(database(stage.folder), carrier.url)
+        config = Config(database(stage.folder), carrier.url, carrier_timeout=0.5)
         with open_shipping(config, FixedClock(hour)) as shipping:
             yield carrier, shipping
 
@@ -99,7 +99,7 @@ async def after_cutoff(stage: Stage) -> None:
 
 
 @PATTERN.scenario(
-    "antwort-verloren", "Der Versanddienst bucht, dann reißt die Verbindung."
+    "antwort-verloren", "Der Versanddienst bucht, aber seine Antwort bleibt aus."
 )
 async def lost_answer(stage: Stage) -> None:
     """Der zweite Versuch öffnet eine neue Verbindung; der Schlüssel hält."""

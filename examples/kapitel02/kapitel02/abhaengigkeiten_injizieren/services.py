@@ -27,10 +27,11 @@ class CarrierService:
         self.calls = 0
         self.connections = 0
         self.lost_answers = 0
-        """So viele der nächsten Antworten gehen verloren, nachdem sie gebucht sind."""
+        """So viele der nächsten Antworten bleiben aus, obwohl gebucht ist."""
         self.gate = threading.Event()
         """Solange das Ereignis nicht eingetreten ist, wartet jede Buchung."""
         self.gate.set()
+        self.closed = threading.Event()
         self._lock = threading.Lock()
         self._server = _Server(self, port)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -38,12 +39,12 @@ class CarrierService:
         threading.Thread(target=serve, args=(0.02,), daemon=True).start()
 
     def book(self, key: str, day: str) -> dict[str, str] | None:
-        """Bucht eine Abholung; `None`: gebucht, aber die Antwort geht verloren."""
+        """Bucht eine Abholung; `None`: gebucht, aber die Antwort bleibt aus."""
         with self._lock:
             self.calls += 1
         self.gate.wait()
         with self._lock:
-            new = {"number": f"A-{len(self.pickups) + 1}", "day": day}
+            new = {"number": f"A-{key}", "day": day}
             booked = self.pickups.setdefault(key, new)
             if self.lost_answers:
                 self.lost_answers -= 1
@@ -58,6 +59,7 @@ class CarrierService:
     def close(self) -> None:
         """Gibt wartende Buchungen frei und schließt den Port."""
         self.gate.set()
+        self.closed.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -83,11 +85,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.service.connected()
 
     def do_POST(self) -> None:
-        """Bucht und antwortet – oder lässt die Verbindung fallen."""
+        """Bucht und antwortet – oder schweigt, bis der Dienst endet."""
         content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         key = self.headers["Idempotency-Key"]
         answer = self.server.service.book(key, content["day"])
         if answer is None:
+            self.server.service.closed.wait()
             self.close_connection = True
             return
         body = json.dumps(answer).encode()

@@ -43,7 +43,8 @@ def open_shipping(config: Config, clock: Clock | None = None) -> Iterator[Shippi
     """
     with ExitStack() as stack:
         stock = stack.enter_context(closing(StockDatabase(config.database)))
-        carrier = stack.enter_context(closing(CarrierClient(config.carrier_url)))
+        service = CarrierClient(config.carrier_url, config.carrier_timeout)
+        carrier = stack.enter_context(closing(service))
         yield Shipping(stock, carrier, clock or SystemClock(), config.cutoff)
         log.info("Verbindungen werden geschlossen.")
 

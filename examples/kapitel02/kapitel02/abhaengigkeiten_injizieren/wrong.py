@@ -21,6 +21,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from kapitel02.abhaengigkeiten_injizieren.worker import create_worker
 
+TIMEOUT = timedelta(seconds=10)
+
 
 # --8<-- [start:eine-verbindung]
 class OneConnectionStock:
@@ -112,9 +114,8 @@ class BookByName:
 
     @workflow.run
     async def run(self, order: Order) -> str:
-        timeout = timedelta(seconds=10)
         pickup = await workflow.execute_activity(
-            "book_pickup", order, start_to_close_timeout=timeout
+            "book_pickup", order, start_to_close_timeout=TIMEOUT
         )
         return type(pickup).__name__  # (!)
 
