@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from auswahl_beispiele import BookAll, DyingPrinter, PrintAll, PrintLabel, RetryForEver, book_anything
+from programm import interrupt, program, ready
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
@@ -250,6 +251,18 @@ async def test_abbruch_nimmt_keine_buchung_zurueck(timelapse: Timelapse, tmp_pat
 # Prozesse
 
 
+@pytest.mark.prozess
+async def test_programm_laeuft_wie_beschrieben(timelapse: Timelapse, tmp_path: Path) -> None:
+    with program("kapitel02.activity_auswahl.worker", timelapse, tmp_path) as started:
+        await ready(started)
+        shipment = Shipment("V-2", PARCELS)
+        handle = await timelapse.client.start_workflow(
+            ShipOrder.run, shipment, id="versand-V-2", task_queue="activity-auswahl"
+        )
+        assert [one.receipt.carrier for one in await result(handle, 30)] == ["Brief", "Paket", "Ausland"]
+        await interrupt(started)
+
+
 async def test_toter_prozess_beendet_den_worker(timelapse: Timelapse, tmp_path: Path) -> None:
     queue = timelapse.task_queue()
     with process_pool(1) as pool:
@@ -368,7 +381,9 @@ async def test_messung_vier_buchungen_von_300_ms(blocking: bool, timelapse: Time
 @pytest.mark.bank
 async def test_messung_vier_etiketten(timelapse: Timelapse, tmp_path: Path) -> None:
     found = {}
+    began = time.perf_counter()
     with process_pool(4) as processes:
+        print(f"\nPool mit vier Prozessen: bereit nach {time.perf_counter() - began:.1f} s")
         for name, pool in (("Threads", Pool(ThreadPoolExecutor(4), 4)), ("Prozessen", processes)):
             queue = timelapse.task_queue()
             client = timelapse.client

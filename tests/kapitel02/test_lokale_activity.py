@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from lokale_beispiele import DefaultThreshold, SavedByTimer, SwitchedToLocal, Waiter, WaitLocally, third_time_lucky
+from programm import interrupt, program, ready
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
@@ -247,6 +248,18 @@ async def test_query_wartet_auf_die_lokalen_schritte(timelapse: Timelapse, tmp_p
             await handle.query("__stack_trace", rpc_timeout=timedelta(seconds=0.2))
         assert failure.value.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
         assert await result(handle) == Invoice(1, TOTAL, [])
+
+
+@pytest.mark.prozess
+async def test_programm_laeuft_wie_beschrieben(timelapse: Timelapse, tmp_path: Path) -> None:
+    with program("kapitel02.lokale_activity.worker", timelapse, tmp_path) as started:
+        await ready(started)
+        handle = await timelapse.client.start_workflow(
+            WriteInvoice.run, order("R-9"), id="rechnung-R-9", task_queue="lokale-activity"
+        )
+        assert await result(handle, 30) == Invoice(1, TOTAL, [])
+        await interrupt(started)
+    assert counted(tmp_path / "nordlicht-daten") == (8, 1, 1)
 
 
 # Grenzen
