@@ -260,7 +260,7 @@ def test_die_tabelle_der_events_ist_die_aufzeichnung() -> None:
         (event.event_id, "".join(word.capitalize() for word in EventType.Name(event.event_type).split("_")[2:]))
         for event in history.events
     ]
-    shown = [(int(number), code(name)[0]) for number, name, *_ in rows("leben")]
+    shown = [(int(number), code(name)[0]) for number, name in rows("leben")]
     assert shown == [entry for entry in recorded if "TimeSkipping" not in entry[1]]
 
 
