@@ -1,5 +1,8 @@
 """Activities in drei Arten, mit und ohne blockierenden Aufruf, und die Wege über Task Queues."""
 
+# Der blockierende Aufruf in der Coroutine ist hier der Gegenstand.
+# ruff: noqa: ASYNC251
+
 import asyncio
 import os
 import threading
@@ -42,7 +45,7 @@ class Services:
     async def blocking(self) -> None:
         """Falsch: Der Aufruf hält die Event-Loop des Workers an."""
         with self.gauge:
-            time.sleep(CALL)  # noqa: ASYNC251  # (!)
+            time.sleep(CALL)  # (!)
 
     # --8<-- [end:blocking]
 

@@ -493,6 +493,9 @@ async def test_ein_blockierender_aufruf_haelt_alle_anderen_auf(worker: WorkerFac
         took = time.perf_counter() - before
     assert services.gauge.peak == peak
     assert took >= kernbausteine_worker.CALL * 4 / peak
+    assert f"| {peak} | mindestens {'4 × ' if peak == 1 else ''}{kernbausteine_worker.CALL:g} s |".replace(
+        ".", ","
+    ) in section("arten")
 
 
 async def test_ein_blockierender_aufruf_haelt_auch_workflows_auf(worker: WorkerFactory) -> None:
