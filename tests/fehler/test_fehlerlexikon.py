@@ -220,11 +220,11 @@ async def test_argument_nicht_serialisierbar(timelapse: Timelapse) -> None:
     wrong: Any = nicht_serialisierbar.WrongInvoice("R-6", Decimal("49.90"))
     with pytest.raises(TypeError) as caught:
         await timelapse.client.start_workflow(
-            nicht_serialisierbar.BookInvoice.run, wrong, id="rechnung-R-6", task_queue=timelapse.task_queue()
+            nicht_serialisierbar.BookInvoice.run, wrong, id="rechnung-R-66", task_queue=timelapse.task_queue()
         )
     assert str(caught.value) == message("nicht-serialisierbar").text
     with pytest.raises(RPCError, match="not found"):
-        await timelapse.client.get_workflow_handle("rechnung-R-6").describe()
+        await timelapse.client.get_workflow_handle("rechnung-R-66").describe()
 
 
 async def test_ergebnis_nicht_serialisierbar(timelapse: Timelapse, caplog: pytest.LogCaptureFixture) -> None:

@@ -293,10 +293,12 @@ async def test_sigterm_wartet_auf_die_activity_und_schliesst_dann(timelapse: Tim
         process.send_signal(signal.SIGTERM)
         assert await line(process) == "Worker fährt herunter."
         carrier.gate.set()
-        output, _ = await asyncio.to_thread(process.communicate, timeout=20)
+        # Nicht communicate(): Es überginge, was readline() schon in den Puffer gelesen hat.
+        assert process.stdout is not None
+        output = await asyncio.wait_for(asyncio.to_thread(process.stdout.read), 20)
         assert "will wait 0:00:10 before cancelling activities" in output
         assert output.splitlines()[-2:] == ["Verbindungen werden geschlossen.", "Worker beendet."]
-        assert process.returncode == 0
+        assert await asyncio.to_thread(process.wait, 20) == 0
         completed = [
             event
             async for event in handle.fetch_history_events()
