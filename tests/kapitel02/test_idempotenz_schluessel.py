@@ -85,9 +85,14 @@ def _returns(folder: Path) -> list[str]:
 async def played(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Played]:
     folders = {name: tmp_path_factory.mktemp(name) for name in PATTERN.scenarios}
     runs = await asyncio.gather(
-        *(play(PATTERN.find(name), timelapse, folder=folder) for name, folder in folders.items())
+        *(play(PATTERN.find(name), timelapse, folder=folder) for name, folder in folders.items()),
+        return_exceptions=True,
     )
-    return {run.scenario.name: Played(run, folders[run.scenario.name]) for run in runs}
+    # Erst wenn alle zu Ende sind, darf einer scheitern: Sonst blieben Worker und Threads der anderen übrig.
+    for run in runs:
+        if isinstance(run, BaseException):
+            raise run
+    return {run.scenario.name: Played(run, folders[run.scenario.name]) for run in runs if isinstance(run, Run)}
 
 
 def test_glatter_lauf_wirkt_je_schritt_einmal(played: Mapping[str, Played]) -> None:

@@ -107,6 +107,12 @@ def create_doomed_worker(
     )
 
 
+def report_books(stage: Stage) -> None:
+    """Notiert, was beim Frachtführer steht."""
+    for finding in audit(stage.folder):
+        stage.note(finding)
+
+
 async def server_knows(handle: WorkflowHandle[Any, Any], next_row: int) -> None:
     """Wartet, bis der Server diese Position aus einem Heartbeat kennt."""
     while True:
@@ -154,17 +160,17 @@ async def kill(
     async with create_worker(client, stage.folder, task_queue=queue, steps=steps):
         report = await result(handle, timeout=30)
     stage.note(f"worker-2: beginnt in Zeile {report.resumed_at}")
-    stage.note(audit(stage.folder))
+    report_books(stage)
 
 
-@PATTERN.scenario("glatt", "1.000 Pakete in einem Zug.")
+@PATTERN.scenario("glatt", "Ein ruhiger Tag: 100 Pakete in einem Zug.")
 async def smooth(stage: Stage) -> None:
     """Der ungestörte Lauf."""
-    job = DayEnd(str(write_manifest(stage.folder, ROWS)))
+    job = DayEnd(str(write_manifest(stage.folder, 100)))
     client, queue = stage.worker_client(), stage.task_queue
     async with create_worker(client, stage.folder, task_queue=queue):
         await result(await stage.start(CloseDay.run, job, id="tagesabschluss-1"), 30)
-    stage.note(audit(stage.folder))
+    report_books(stage)
 
 
 @PATTERN.scenario(
@@ -209,7 +215,7 @@ async def deployment(stage: Stage) -> None:
     async with create_worker(client, stage.folder, task_queue=queue, steps=steps):
         report = await result(handle, timeout=30)
     stage.note(f"worker-2: beginnt in Zeile {report.resumed_at}")
-    stage.note(audit(stage.folder))
+    report_books(stage)
 
 
 class WatchedSteps(ParcelSteps):
@@ -252,25 +258,26 @@ async def stuck(stage: Stage) -> None:
         released.set()
         await asyncio.to_thread(steps.first_ended.wait, 30)
         stage.note("Versuch 1 erwacht und hört beim nächsten Heartbeat auf")
-    stage.note(audit(stage.folder))
+    # Ob der Nachzügler noch eine Zeile schafft, hängt vom Rechner ab.
+    stage.note(audit(stage.folder)[-1])
 
 
 @PATTERN.scenario("abbruch", "Jemand bricht ab; die Activity erfährt es vom Heartbeat.")
 async def cancelled(stage: Stage) -> None:
-    """Nach Zeile 400 hört die Activity auf, zwischen zwei Paketen."""
+    """Der Abbruch kommt mitten in Zeile 400; sie wird noch fertig, dann ist Schluss."""
     job = DayEnd(str(write_manifest(stage.folder, ROWS)), heartbeat_seconds=1)
     reached = threading.Event()
 
     def beat_until_cancelled() -> None:
         reached.set()
         for _ in range(500):
-            activity.heartbeat(Position(next_row=401))
+            activity.heartbeat(Position(next_row=400))
             activity.wait_for_cancelled_sync(0.02)
             if activity.is_cancelled():
                 return
 
     carrier = InterruptedCarrier(
-        carrier_file(stage.folder), after={400: beat_until_cancelled}
+        carrier_file(stage.folder), before={400: beat_until_cancelled}
     )
     async with create_worker(
         stage.worker_client(),
@@ -284,7 +291,7 @@ async def cancelled(stage: Stage) -> None:
         await handle.cancel()
         with suppress(WorkflowFailureError):
             await result(handle, timeout=30)
-    stage.note(audit(stage.folder))
+    report_books(stage)
 
 
 @PATTERN.scenario(

@@ -76,18 +76,18 @@ def carrier_file(folder: Path) -> Path:
     return folder / "frachtfuehrer.sqlite3"
 
 
-def audit(folder: Path) -> str:
-    """Vergleicht Rechnung und Paketliste und sagt das Ergebnis in einem Satz."""
+def audit(folder: Path) -> list[str]:
+    """Zählt die Aufrufe und vergleicht die Rechnung mit der Paketliste."""
     carrier = Carrier(carrier_file(folder))
     billed, calls = carrier.announced(), len(carrier.calls())
     manifest = folder / "pakete.csv"
     wanted = [parcel.number for parcel in read_manifest(manifest, 1)]
     missing = len(set(wanted) - set(billed))
     twice = len(billed) - len(set(billed))
-    return (
-        f"Frachtführer: {calls} Aufrufe, {len(billed)} Anmeldungen, "
-        f"davon doppelt: {twice}, fehlend: {missing}"
-    )
+    return [
+        f"Frachtführer: {calls} Aufrufe",
+        f"Rechnung: {len(billed)} Pakete, davon doppelt: {twice}, fehlend: {missing}",
+    ]
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def main() -> None:
     if arguments.neu:
         print(write_manifest(arguments.daten, arguments.neu))
     else:
-        print(audit(arguments.daten))
+        print("\n".join(audit(arguments.daten)))
 
 
 if __name__ == "__main__":
