@@ -49,6 +49,25 @@ Abschnitt fehlt, Option unbekannt ...), bricht den Bau ab und nennt Seite und Ze
 ``::: katalog`` und ``::: glossar``
     Verzeichnis aller Seiten mit Muster-Kopf und das Glossar aus ``book/glossar.yml``.
 
+``::: fehlerlexikon`` und ``::: meldung deadlock``
+    Verzeichnis aller Seiten unter ``book/fehler/`` und der Wortlaut der Meldungen eines Eintrags (Name der Seite).
+
+Der Kopf eines Eintrags im Fehlerlexikon (alle Felder nötig)::
+
+    ---
+    title: Deadlock im Workflow
+    meldungen:
+      - text: "[TMPRL1101] Potential deadlock detected …"
+        ort: Log des Workers, Event History
+    ursache: Der Workflow gibt zu lange nicht ab.
+    reproduziert: tests/fehler/test_fehlerlexikon.py::test_deadlock
+    repariert: tests/fehler/test_fehlerlexikon.py::test_deadlock_repariert
+    rang: 8
+    ---
+
+Der Wortlaut steht nur dort; der Test aus ``reproduziert`` vergleicht ihn mit der wirklichen Meldung, wobei ``…`` auf
+jeden Text passt.
+
 Der Kopf einer Musterseite (alle Felder nötig, sobald ``problem`` dasteht)::
 
     ---

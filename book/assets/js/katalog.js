@@ -1,17 +1,17 @@
-// Filter für den Katalog. Ohne JavaScript bleibt die vollständige Tabelle stehen.
-const katalog = document.querySelector("#muster-katalog");
+// Filter für Katalog und Fehlerlexikon. Ohne JavaScript bleibt die vollständige Tabelle stehen.
+const vereinfacht = (text) =>
+  text.toLowerCase().replace(/ä/g, "ae").replace(/ö/g, "oe").replace(/ü/g, "ue").replace(/ß/g, "ss");
 
-if (katalog) {
+for (const katalog of document.querySelectorAll(".katalog")) {
   const zeilen = [...katalog.querySelectorAll("tbody tr")];
-  const vereinfacht = (text) =>
-    text.toLowerCase().replace(/ä/g, "ae").replace(/ö/g, "oe").replace(/ü/g, "ue").replace(/ß/g, "ss");
+  const { mehrzahl, leer } = katalog.dataset;
   const werte = (feld) =>
     [...new Set(zeilen.map((zeile) => zeile.dataset[feld]))].sort((a, b) => a.localeCompare(b, "de", { numeric: true }));
 
   const formular = document.createElement("form");
   formular.className = "katalog-filter";
   formular.setAttribute("role", "search");
-  formular.setAttribute("aria-label", "Muster filtern");
+  formular.setAttribute("aria-label", "Tabelle filtern");
 
   const beschriftet = (text, element) => {
     const label = document.createElement("label");
@@ -25,7 +25,7 @@ if (katalog) {
   suche.autocomplete = "off";
 
   const auswahl = Object.fromEntries(
-    ["kategorie", "stufe", "kapitel"].map((feld) => {
+    (katalog.dataset.filter ?? "").split(" ").filter(Boolean).map((feld) => {
       const liste = beschriftet(feld[0].toUpperCase() + feld.slice(1), document.createElement("select"));
       liste.append(new Option("alle", ""), ...werte(feld).map((wert) => new Option(wert, wert)));
       return [feld, liste];
@@ -48,7 +48,7 @@ if (katalog) {
       zeile.hidden = !passt;
       sichtbar += passt ? 1 : 0;
     }
-    stand.textContent = sichtbar ? `${sichtbar} von ${zeilen.length} Mustern` : "Kein Muster passt zu dieser Auswahl.";
+    stand.textContent = sichtbar ? `${sichtbar} von ${zeilen.length} ${mehrzahl}` : leer;
   };
 
   formular.addEventListener("input", filtern);

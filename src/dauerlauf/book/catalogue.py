@@ -33,6 +33,12 @@ CATEGORIES = (
 )
 LEVELS = {"G": "Grundlage", "F": "Fortgeschritten", "P": "Produktion"}
 FIELDS = ("title", "problem", "kategorie", "stufe", "kapitel", "beispiel", "test")
+# Was das Skript ``katalog.js`` wissen muss: die Auswahllisten, „3 von 4 Mustern“ und die Auskunft ohne Treffer.
+FILTER = {
+    "data-filter": "kategorie stufe kapitel",
+    "data-mehrzahl": "Mustern",
+    "data-leer": "Kein Muster passt zu dieser Auswahl.",
+}
 COLUMNS = ("Muster", "Problem", "Kategorie", "Stufe", "Kapitel", "Beispiel und Test")
 
 
@@ -99,7 +105,7 @@ def tested_with() -> str:
 def build(context: PageContext, directive: Directive) -> Element:
     """Baut die Tabelle; das Skript ``katalog.js`` setzt die Filter davor."""
     directive.allow(words=range(1))
-    box = Element("div", {"class": "katalog", "id": "muster-katalog"})
+    box = Element("div", {"class": "katalog", "id": "muster-katalog", **FILTER})
     table = SubElement(box, "table")
     found = entries(context.root)
     caption = SubElement(table, "caption")

@@ -12,7 +12,7 @@ from markdown.blockparser import BlockParser
 from markdown.blockprocessors import BlockProcessor
 from markdown.treeprocessors import Treeprocessor
 
-from dauerlauf.book import catalogue, glossary, listing, proof, run
+from dauerlauf.book import catalogue, glossary, lexicon, listing, proof, run
 from dauerlauf.book.page import PageContext, PageError
 from dauerlauf.errors import DauerlaufError
 
@@ -77,7 +77,9 @@ BUILDERS: dict[str, Builder] = {
     "kosten": run.costs,
     "beweis": proof.build,
     "katalog": catalogue.build,
+    "fehlerlexikon": lexicon.build,
     "glossar": glossary.build,
+    "meldung": lexicon.build_message,
 }
 
 

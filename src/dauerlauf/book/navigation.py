@@ -7,13 +7,14 @@ from typing import Any
 
 from dauerlauf.book.page import PageError, front_matter, rank
 
-# Der Name eines Ordners ist ASCII und klein; was Leserinnen und Leser sehen, steht hier.
+# Der Name eines Ordners ist ASCII und klein; was Leserinnen und Leser sehen, und in welcher Folge, steht hier.
 SECTIONS = {
     "teil1": "I Grundlagen",
     "teil2": "II Entwickeln",
     "teil3": "III Resilienz",
     "teil4": "IV Betrieb",
     "teil5": "V Kochbuch",
+    "fehler": "Fehler",
     "werkzeug": "Werkbank",
 }
 LAST = ("katalog.md", "glossar.md")
@@ -27,10 +28,17 @@ def navigation(book: Path) -> Nav:
     Im Ordner stehen die Seiten nach ``rang`` in ihrem Kopf, dann nach Titel; ``index.md`` ist die Seite des Ordners.
     PageError, wenn eine Seite keinen Titel hat oder ein Ordner der obersten Ebene keinen Namen.
     """
-    parts = [_folder(book, folder) for folder in sorted(book.iterdir()) if folder.is_dir() and _pages(folder)]
+    folders = sorted((folder for folder in book.iterdir() if folder.is_dir() and _pages(folder)), key=_place)
+    parts = [_folder(book, folder) for folder in folders]
     last = [_page(book, book / name) for name in LAST if (book / name).is_file()]
     other = [_page(book, page) for page in _sorted(book) if page.name not in LAST]
     return [_page(book, book / "index.md"), *other, *parts, *last]
+
+
+def _place(folder: Path) -> tuple[int, str]:
+    """Wo ein Ordner der obersten Ebene steht: wie in SECTIONS, unbekannte am Ende."""
+    known = list(SECTIONS)
+    return (known.index(folder.name) if folder.name in known else len(known), folder.name)
 
 
 def _folder(book: Path, folder: Path) -> dict[str, Nav]:

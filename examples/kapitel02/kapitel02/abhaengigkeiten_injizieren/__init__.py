@@ -1,0 +1,1 @@
+"""Muster `abhaengigkeiten_injizieren`: Der Worker öffnet, die Activity benutzt."""

@@ -1,0 +1,1 @@
+"""Muster `activity_auswahl`: zur Laufzeit die Activity wählen, vorher ihre Art."""

@@ -1,0 +1,1 @@
+"""Muster `herzschlag_fortsetzen`: Eine lange Activity geht weiter, wo sie war."""

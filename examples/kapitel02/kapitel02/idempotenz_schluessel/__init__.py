@@ -1,0 +1,1 @@
+"""Muster `idempotenz_schluessel`: Was zweimal ankommt, wirkt einmal."""

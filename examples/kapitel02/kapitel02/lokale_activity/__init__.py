@@ -1,0 +1,1 @@
+"""Muster `lokale_activity`: kurze Schritte im Prozess des Workflows ausführen."""
