@@ -1,5 +1,6 @@
 """Die Kommandozeile: deutsche Sätze, richtige Codes, kein Traceback, kein Prozess bleibt übrig."""
 
+import logging
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,15 @@ ENGLISH = re.compile(
     r"\b(Usage|Options|Commands|Arguments|Show this|exit|Error|Missing|Invalid|No such|Got|default|required|int|path)\b"
 )
 COMMANDS = [command.name for command in app.registered_commands]
+
+
+@pytest.fixture(autouse=True)
+def _log_level() -> Iterator[None]:
+    """`dauerlauf` bringt das SDK zum Schweigen; andere Tests in diesem Prozess lesen aber dessen Log."""
+    logger = logging.getLogger("temporalio")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
