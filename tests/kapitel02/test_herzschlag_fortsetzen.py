@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import itertools
+import signal
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from temporalio.exceptions import TimeoutType
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
+from von_hand import report_by_hand, worker_by_hand
 
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
@@ -34,7 +36,7 @@ from kapitel02.herzschlag_fortsetzen.services import (
     read_manifest,
     write_manifest,
 )
-from kapitel02.herzschlag_fortsetzen.worker import create_worker
+from kapitel02.herzschlag_fortsetzen.worker import TASK_QUEUE, create_worker
 from kapitel02.herzschlag_fortsetzen.workflow import CloseDay
 from kapitel02.herzschlag_fortsetzen.wrong import (
     BackgroundSteps,
@@ -172,6 +174,24 @@ def test_heartbeats_stehen_nicht_in_der_history() -> None:
     smooth, deployment = (kinds(load(PATTERN.history_file(name))) for name in ("glatt", "deployment"))
     assert len(smooth) == 11
     assert len(deployment) - len(smooth) <= 4
+
+
+@pytest.mark.prozess
+async def test_von_hand_mit_worker_und_rechnung(timelapse: Timelapse, tmp_path: Path) -> None:
+    assert timelapse.server is not None
+    package = "kapitel02.herzschlag_fortsetzen"
+    assert await report_by_hand(f"{package}.services", tmp_path, "--neu", "5") == ["nordlicht-daten/pakete.csv"]
+    async with worker_by_hand(f"{package}.worker", timelapse.server.address, tmp_path, "--dauer", "0.01") as process:
+        handle = await timelapse.client.start_workflow(
+            CloseDay.run, DayEnd("nordlicht-daten/pakete.csv"), id="von-hand", task_queue=TASK_QUEUE
+        )
+        assert (await result(handle, 30)) == Report(last_row=5, resumed_at=1)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 20) == 0
+    assert await report_by_hand(f"{package}.services", tmp_path) == [
+        "Frachtführer: 5 Aufrufe",
+        "Rechnung: 5 Pakete, davon doppelt: 0, fehlend: 0",
+    ]
 
 
 async def test_worker_laesst_beim_beenden_zeit(timelapse: Timelapse, tmp_path: Path) -> None:

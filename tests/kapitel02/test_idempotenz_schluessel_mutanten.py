@@ -1,159 +1,143 @@
 """Beschädigter Code muss auffallen: je Mutant ein eigener Testlauf, der rot werden soll."""
 
-import os
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mutanten import Mutant, copy_package, must_turn_red, run_tests
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "examples" / "kapitel02" / "kapitel02"
-PATTERN = "idempotenz_schluessel"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """Eine Ersetzung in einer Datei des Musters und der Test, der rot werden muss."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    test: str
-
-
+TESTS = "test_idempotenz_schluessel.py"
 MUTANTS = [
-    Mutant("Bank ohne Eindeutigkeit", "services.py", "key TEXT UNIQUE", "key TEXT", "gleichzeitige_aufrufe"),
+    Mutant(
+        "Bank ohne Eindeutigkeit",
+        "idempotenz_schluessel/services.py",
+        "key TEXT UNIQUE",
+        "key TEXT",
+        "test_gleichzeitige_aufrufe_ergeben_eine_buchung",
+    ),
     Mutant(
         "Bank bucht bei bekanntem Schlüssel",
-        "services.py",
+        "idempotenz_schluessel/services.py",
         '" ON CONFLICT(key) DO NOTHING"',
         '" ON CONFLICT(key) DO UPDATE SET cents = excluded.cents"',
-        "bank_weist_anderen_inhalt_ab",
+        "test_bank_weist_anderen_inhalt_ab",
     ),
     Mutant(
         "Bank vergleicht nur den Betrag",
-        "services.py",
+        "idempotenz_schluessel/services.py",
         "content != [return_id, cents]",
         "content[1] != cents",
-        "bank_weist_anderen_inhalt_ab",
+        "test_bank_weist_anderen_inhalt_ab",
     ),
     Mutant(
         "Bank vergleicht nur die Retoure",
-        "services.py",
+        "idempotenz_schluessel/services.py",
         "content != [return_id, cents]",
         "content[0] != return_id",
-        "anderer_inhalt_unter_demselben_schluessel",
+        "test_anderer_inhalt_unter_demselben_schluessel_scheitert",
     ),
     Mutant(
         "Konflikt wird wiederholt",
-        "activities.py",
+        "idempotenz_schluessel/activities.py",
         "non_retryable=True",
         "non_retryable=False",
-        "konflikt_wird_nicht_wiederholt",
+        "test_konflikt_wird_nicht_wiederholt",
     ),
     Mutant(
         "Schlüssel je Versuch",
-        "activities.py",
+        "idempotenz_schluessel/activities.py",
         "self._bank.refund(request.key,",
         'self._bank.refund(f"{request.key}-{activity.info().attempt}",',
-        "tod_nach_der_erstattung",
+        "test_tod_nach_der_erstattung_erstattet_einmal",
     ),
     Mutant(
         "Schlüssel mit Run-ID",
-        "workflow.py",
+        "idempotenz_schluessel/workflow.py",
         'f"{case.return_id}/erstattung"',
         'f"{workflow.info().run_id}/erstattung"',
-        "verfallener_schluessel",
+        "test_verfallener_schluessel_erstattet_noch_einmal",
     ),
     Mutant(
         "Schlüssel enthält den Inhalt",
-        "workflow.py",
+        "idempotenz_schluessel/workflow.py",
         'f"{case.return_id}/erstattung"',
         'f"{case.return_id}/{case.cents}/erstattung"',
-        "anderer_inhalt_unter_demselben_schluessel",
+        "test_anderer_inhalt_unter_demselben_schluessel_scheitert",
     ),
     Mutant(
         "Abholung ohne Nachfrage",
-        "activities.py",
+        "idempotenz_schluessel/activities.py",
         "number = self._pickups.find(request.return_id)",
         "number = None",
-        "nachfrage_findet",
+        "test_nachfrage_findet_die_abholung_des_toten_workers",
     ),
-    Mutant("Abholung ohne Abwarten", "activities.py", "        if wait:", "        if False:", "merkbuch_schliesst"),
+    Mutant(
+        "Abholung ohne Abwarten",
+        "idempotenz_schluessel/activities.py",
+        "        if wait:",
+        "        if False:",
+        "test_merkbuch_schliesst_die_luecke",
+    ),
     Mutant(
         "Abholung ohne Vormerkung",
-        "activities.py",
+        "idempotenz_schluessel/activities.py",
         "wait = self._claims.claim(request.key, now, LATEST_ARRIVAL)",
         "wait = LATEST_ARRIVAL * 0",
-        "merkbuch_schliesst",
+        "test_merkbuch_schliesst_die_luecke",
     ),
     Mutant(
         "Pause nach der Retry-Policy statt nach der Frist",
-        "activities.py",
+        "idempotenz_schluessel/activities.py",
         "next_retry_delay=wait,",
         "next_retry_delay=None,",
-        "merkbuch_schliesst",
+        "test_merkbuch_schliesst_die_luecke",
     ),
-    Mutant("Vormerkung ohne Frist", "services.py", "if wait > timedelta():", "if True:", "vormerkung_gilt"),
+    Mutant(
+        "Vormerkung ohne Frist",
+        "idempotenz_schluessel/services.py",
+        "if wait > timedelta():",
+        "if True:",
+        "test_vormerkung_gilt_bis_nichts_mehr_ankommen_kann",
+    ),
     Mutant(
         "Vormerkung wird nicht erneuert",
-        "services.py",
+        "idempotenz_schluessel/services.py",
         "INSERT OR REPLACE INTO claims",
         "INSERT OR IGNORE INTO claims",
-        "vormerkung_gilt",
+        "test_vormerkung_gilt_bis_nichts_mehr_ankommen_kann",
     ),
     Mutant(
         "Punkte ohne natürlichen Schlüssel",
-        "services.py",
+        "idempotenz_schluessel/services.py",
         "deductions(return_id TEXT PRIMARY KEY,",
         "deductions(return_id TEXT,",
-        "natuerlicher_schluessel",
+        "test_natuerlicher_schluessel_zieht_einmal_ab",
     ),
-    Mutant("Punkte werden vergessen", "activities.py", "case.points)", "0)", "glatter_lauf"),
+    Mutant(
+        "Punkte werden vergessen",
+        "idempotenz_schluessel/activities.py",
+        "case.points)",
+        "0)",
+        "test_glatter_lauf_wirkt_je_schritt_einmal",
+    ),
     Mutant(
         "Abholung vor der Erstattung",
-        "workflow.py",
+        "idempotenz_schluessel/workflow.py",
         "        refunded = await",
         "        await call(ReturnSteps.order_pickup, pickup, **step)\n        refunded = await",
-        "aufgezeichneter_lauf",
+        "test_aufgezeichneter_lauf_passt_zum_code",
     ),
 ]
-
-
-def run_tests(selection: str, examples: Path) -> subprocess.CompletedProcess[str]:
-    """Führt die ausgewählten Tests gegen das Paket unter `examples` aus."""
-    file = f"tests/kapitel02/test_{PATTERN}.py"
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", file, "-k", selection],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(examples)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
 
 
 @pytest.mark.mutant
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
 def test_mutant_macht_einen_test_rot(mutant: Mutant, tmp_path: Path) -> None:
-    shutil.copytree(PACKAGE, tmp_path / "kapitel02", ignore=shutil.ignore_patterns("__pycache__"))
-    file = tmp_path / "kapitel02" / PATTERN / mutant.file
-    text = file.read_text(encoding="utf-8")
-    assert mutant.old in text, "Die Stelle gibt es nicht mehr; der Mutant prüft nichts."
-    file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-    done = run_tests(mutant.test, tmp_path)
-    # 1: ein Test ist rot. Alles andere hieße, dass gar kein Test lief.
-    assert done.returncode == 1, done.stdout[-2000:]
-    assert "Error" in done.stdout
+    must_turn_red(replace(mutant, test=f"{TESTS}::{mutant.test}"), tmp_path)
 
 
 @pytest.mark.mutant
 def test_unbeschaedigte_kopie_bleibt_gruen(tmp_path: Path) -> None:
-    shutil.copytree(PACKAGE, tmp_path / "kapitel02", ignore=shutil.ignore_patterns("__pycache__"))
-    done = run_tests("", tmp_path)
+    copy_package(tmp_path)
+    done = run_tests(TESTS, tmp_path)
     assert done.returncode == 0, done.stdout[-2000:]

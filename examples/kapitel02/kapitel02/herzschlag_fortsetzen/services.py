@@ -4,6 +4,7 @@ import argparse
 import csv
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -37,9 +38,13 @@ def read_manifest(file: Path, start: int) -> Iterator[Parcel]:
 
 
 class Carrier:
-    """Der Frachtführer: jede Anmeldung eine Rechnungszeile, jeder Aufruf ein Strich."""
+    """Der Frachtführer: jede Anmeldung eine Rechnungszeile, jeder Aufruf ein Strich.
 
-    def __init__(self, path: Path) -> None:
+    `seconds`: So lange dauert ein Aufruf mindestens.
+    """
+
+    def __init__(self, path: Path, *, seconds: float = 0) -> None:
+        self._seconds = seconds
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, timeout=10, check_same_thread=False)
@@ -53,6 +58,7 @@ class Carrier:
 
     def announce(self, parcel: Parcel, *, key: str | None = None) -> None:
         """Meldet ein Paket an; ein bekannter Schlüssel wirkt nicht noch einmal."""
+        time.sleep(self._seconds)
         with self._lock, self._db as db:
             db.execute("INSERT INTO calls VALUES (?)", (parcel.number,))
             insert = "INSERT INTO announcements VALUES (?, ?) ON CONFLICT DO NOTHING"

@@ -51,10 +51,11 @@ def create_worker(
 # --8<-- [end:worker]
 
 
-async def main(folder: Path) -> None:
+async def main(folder: Path, seconds: float) -> None:
     """Verbindet sich mit dem Server (sonst `localhost:7233`).
 
     Arbeitet bis Strg-C oder SIGTERM; die laufende Activity gibt ihre Position ab.
+    `seconds`: So lange braucht der Frachtführer je Paket.
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
@@ -62,7 +63,8 @@ async def main(folder: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with create_worker(client, folder):
+    steps = ParcelSteps(Carrier(carrier_file(folder), seconds=seconds))
+    async with create_worker(client, folder, steps=steps):
         print(f"Worker bereit, Prozess {os.getpid()}. Ende mit Strg-C.", flush=True)
         await stop.wait()
 
@@ -70,8 +72,9 @@ async def main(folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Worker für Tagesabschlüsse.")
     parser.add_argument("--daten", type=Path, default=Path("nordlicht-daten"))
+    parser.add_argument("--dauer", type=float, default=0.1, help="Sekunden je Paket")
     arguments = parser.parse_args()
     # Sonst stirbt der Prozess beim Beenden manchmal mit SIGABRT
     # (temporalio/sdk-python#300).
     atexit.register(time.sleep, 0.1)
-    asyncio.run(main(arguments.daten))
+    asyncio.run(main(arguments.daten, arguments.dauer))
