@@ -7,9 +7,8 @@ import pytest
 SWITCHES = {
     "mutant": ("--mutanten", "führt auch die Testläufe gegen absichtlich beschädigten Code aus"),
     "bank": ("--bank", "führt auch die Zeitmessungen aus"),
+    "gruendlich": ("--gruendlich", "führt auch die langen Tests aus: Browser, JupyterLab, fremdes Projekt"),
 }
-# Teure Fixtures für den ganzen Testlauf: Wer dieselbe braucht, läuft im selben Prozess.
-SHARED = {"site": "buch", "zensical_site": "buch", "browser": "buch", "executed": "notebooks", "recorded": "historie"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,20 +18,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
+    # Die Tests einer Datei teilen sich teure Vorbereitungen und laufen deshalb im selben Prozess.
     if getattr(config.option, "numprocesses", None):
-        config.option.dist = "loadgroup"
+        config.option.dist = "loadfile"
 
 
-# Vor xdist, das die Gruppen genau einmal liest.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         for marker, (option, _) in SWITCHES.items():
             if item.get_closest_marker(marker) and not config.getoption(option):
                 item.add_marker(pytest.mark.skip(reason=f"läuft nur mit {option}"))
-        for fixture in getattr(item, "fixturenames", ()):
-            if fixture in SHARED:
-                item.add_marker(pytest.mark.xdist_group(SHARED[fixture]))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ app = typer.Typer(
     cls=GermanGroup,
     rich_markup_mode=None,
     add_completion=False,
+    pretty_exceptions_enable=False,
     invoke_without_command=True,
     context_settings={"help_option_names": ["--help", "-h"]},
 )

@@ -14,7 +14,7 @@ from buchbau import pages
 from playwright.async_api import Browser, Page
 
 # Der erste Test wartet auf den Besuch aller Seiten; auf einer ausgelasteten Maschine dauert das Minuten.
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.gruendlich, pytest.mark.timeout(400)]
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 PHONE = {"width": 390, "height": 844}

@@ -24,6 +24,8 @@ from werkbank import stoer_worker
 from werkbank.stoer_activities import book, book_in_thread, book_with_pulse, effects
 from werkbank.stoer_workflow import Alone, Bookings, Mixed, Waiting
 
+pytestmark = pytest.mark.gruendlich
+
 ROOT = Path(__file__).parents[2]
 FOREIGN = Path(__file__).parent / "fremdes_projekt"
 
