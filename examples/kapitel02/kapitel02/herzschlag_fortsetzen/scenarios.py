@@ -188,7 +188,7 @@ async def death(stage: Stage) -> None:
 async def throttled(stage: Stage) -> None:
     """Nur der erste Heartbeat ist angekommen: Fast alles wiederholt sich."""
     await kill(
-        stage, "tagesabschluss-3", row=600, end="die-after", heartbeat_seconds=1.5
+        stage, "tagesabschluss-3", row=600, end="die-after", heartbeat_seconds=3
     )
 
 
