@@ -225,8 +225,12 @@ async def tls_proxy(target: str, authority: trustme.CA, *, client_certificate: b
         there_reader, there_writer = await asyncio.open_connection(host, int(port))
         await asyncio.gather(copy(reader, there_writer), copy(there_reader, writer), return_exceptions=True)
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as listener:
+    # Nicht `async with`: Ab Python 3.12 wartete es, bis der Client seine Verbindung schließt.
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
         yield f"localhost:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
 
 
 async def test_mtls_aus_temporal_toml(timelapse: Timelapse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
