@@ -187,9 +187,7 @@ async def death(stage: Stage) -> None:
 )
 async def throttled(stage: Stage) -> None:
     """Nur der erste Heartbeat ist angekommen: Fast alles wiederholt sich."""
-    await kill(
-        stage, "tagesabschluss-3", row=600, end="die-after", heartbeat_seconds=3
-    )
+    await kill(stage, "tagesabschluss-3", row=600, end="die-after", heartbeat_seconds=3)
 
 
 @PATTERN.scenario("deployment", "Der Worker wird geordnet beendet und gibt ab.")
