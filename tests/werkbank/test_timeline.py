@@ -199,6 +199,38 @@ def test_gekuerzt_geht_kein_schritt_verloren(names: list[str]) -> None:
     assert (short[0], short[-1]) == (full[0], full[-1])
 
 
+def test_jede_zeile_nennt_ihre_events_und_jedes_event_steht_einmal() -> None:
+    run = eventful()
+    found = rows(run.steps, LEGEND)
+    assert [row.events for row in found[:5]] == [(1,), (2, 3, 4), (5,), (6,), (7, 8)]
+    assert next(row.events for row in found if row.look is Look.TIMER) == (20, 21, 22)
+    claimed = [event for row in found for event in row.events]
+    assert sorted(claimed) == [step.number for step in run.steps]
+
+
+def test_eine_gekuerzte_zeile_steht_auch_fuer_die_mechanik_dazwischen() -> None:
+    run = Run().start()
+    for _ in range(39):
+        run.add(StepKind.WORKFLOW_TASK, internal=True)
+        run.activity("reserve")
+    found = rows(run.steps)
+    fold = next(row for row in found if row.look is Look.FOLD)
+    assert fold.events == tuple(range(found[1].events[-1] + 2, found[3].events[0] - 1))
+    assert [row.events for row in (found[1], found[3])] == [(3, 4, 5), (155, 156, 157)]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_jede_zeile_ist_im_bild_mit_ihrer_nummer_zu_finden(wide: bool) -> None:
+    root = parsed(svg(eventful().steps, LEGEND, title="Lauf", wide=wide))
+    for index, row in enumerate(rows(eventful().steps, LEGEND)):
+        groups = root.findall(f".//{SVG}g[@data-zeile='{index}']")
+        text = "".join("".join(group.itertext()) for group in groups)
+        assert re.sub(r"\s", "", row.title) in re.sub(r"\s", "", text)
+    inside = {id(text) for group in root.iterfind(f".//{SVG}g[@data-zeile]") for text in group.iter(f"{SVG}text")}
+    outside = [text.text for text in root.iter(f"{SVG}text") if id(text) not in inside]
+    assert outside == ["Client", "Workflow", "Activities", "Systeme"]
+
+
 @pytest.mark.parametrize(
     ("time", "text"),
     [
