@@ -8,12 +8,13 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from temporalio import activity, workflow
+from temporalio import activity
 from temporalio.client import WorkflowHistory
 
 from dauerlauf import timeline
@@ -213,7 +214,7 @@ class _Library:
             yield importlib.import_module(found.name)
 
 
-def _functions(module: ModuleType) -> Iterator[object]:
+def _functions(module: ModuleType) -> Iterator[Callable[..., Any]]:
     for value in vars(module).values():
         if inspect.isclass(value):
             yield from (getattr(value, name) for name in dir(value) if inspect.isfunction(getattr(value, name, None)))

@@ -25,7 +25,7 @@ def replayed_text(step: Step, earlier: Sequence[Step], worker: str) -> str:
         case StepKind.ACTIVITY_SCHEDULED if closed is None:
             return f"{step.name}: Der Auftrag steht schon in der History und geht nicht noch einmal hinaus."
         case StepKind.ACTIVITY_SCHEDULED:
-            what = "Der Fehler" if closed.failure else "Das Ergebnis"
+            what = "Der Fehler" if closed is not None and closed.failure else "Das Ergebnis"
             return f"{step.name}: {what} steht schon in der History, die Activity läuft nicht noch einmal."
         case StepKind.LOCAL_ACTIVITY:
             return f"{step.name}: Das Ergebnis steht als Marker in der History, nichts läuft noch einmal."
