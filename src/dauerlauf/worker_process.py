@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import temporalio.client
+import temporalio.worker
+from temporalio import activity
 from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
-from temporalio.worker import Worker
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
 from dauerlauf import faults
 from dauerlauf.errors import DauerlaufError
@@ -60,6 +62,7 @@ class _Order:
     identity: str
     plan: str
     journal: Path | None
+    executions: Path | None
     sticky: timedelta
 
 
@@ -84,6 +87,7 @@ class WorkerProcess:
         identity: str = "worker-1",
         plan: FaultPlan | None = None,
         journal: Path | None = None,
+        executions: Path | None = None,
         sticky: timedelta = STICKY,
     ) -> Self:
         """Startet den Worker und kehrt zurück, sobald er Aufgaben annimmt.
@@ -91,7 +95,8 @@ class WorkerProcess:
         `factory` nennt eine Funktion als `"paket.modul:funktion"`; der Kindprozess ruft sie als
         `funktion(client, **arguments)` auf und betreibt den Worker, den sie zurückgibt. `client` zeigt, mit welchem
         Server und Namespace sich das Kind verbindet (ohne TLS, wie beim eingebetteten Server). `journal` ist die Datei,
-        in der Störungen stehen; mehrere Worker teilen sie. Wirft `DauerlaufError`, wenn der Worker nicht startet.
+        in der Störungen stehen; mehrere Worker teilen sie. In `executions` schreibt jede Activity, die wirklich läuft,
+        eine Zeile mit ihrer ID. Wirft `DauerlaufError`, wenn der Worker nicht startet.
         """
         order = _Order(
             factory,
@@ -101,6 +106,7 @@ class WorkerProcess:
             identity,
             (plan or FaultPlan()).to_json(),
             journal,
+            executions,
             sticky,
         )
         process, ready = await asyncio.to_thread(_spawn, order)
@@ -202,6 +208,7 @@ async def _serve(order: _Order, ready: Connection) -> None:
             namespace=order.namespace,
             runtime=runtime(),
             plugins=[injector, WorkerSettings(order.identity, order.sticky)],
+            interceptors=[_Counting(order.executions)] if order.executions else [],
         )
         worker = _load(order.factory)(client, **order.arguments)
         async with worker:
@@ -211,6 +218,28 @@ async def _serve(order: _Order, ready: Connection) -> None:
         # Der Elternprozess kann inzwischen beendet sein; dann hört niemand mehr zu.
         with suppress(OSError):
             ready.send(f"{type(error).__name__}: {error}")
+
+
+class _Counting(temporalio.client.Interceptor, temporalio.worker.Interceptor):
+    """Schreibt zu jeder Activity, deren Funktion läuft, ihre ID in eine Datei."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _CountedActivity(next, self._file)
+
+
+class _CountedActivity(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, file: Path) -> None:
+        super().__init__(next)
+        self._file = file
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        # Wie beim Journal: vollständig auch dann, wenn der Prozess gleich danach stirbt.
+        with self._file.open("ab", buffering=0) as file:
+            file.write(f"{activity.info().activity_id}\n".encode())
+        return await self.next.execute_activity(input)
 
 
 def _load(name: str) -> Callable[..., Worker]:
@@ -355,7 +384,7 @@ class _Deaths:
         folder: Path,
         timeout: float,
     ) -> None:
-        self._client = env.client_for("starter", _ShortTasks())
+        self._client = env.client_for("starter", ShortTasks())
         self._factory = factory
         self._arguments = arguments
         self._start = start
@@ -452,8 +481,8 @@ async def rescue(client: Client, handle: WorkflowHandle[Any, Any], dead: str) ->
         await asyncio.sleep(0.1)
 
 
-class _ShortTasks(temporalio.client.Interceptor):
-    """Gibt jedem gestarteten Workflow ein kurzes Workflow-Task-Timeout."""
+class ShortTasks(temporalio.client.Interceptor):
+    """Gibt jedem Workflow, den ein Client startet, ein kurzes Workflow-Task-Timeout (`TASK_TIMEOUT`)."""
 
     def intercept_client(self, next: temporalio.client.OutboundInterceptor) -> temporalio.client.OutboundInterceptor:
         return _ShortTaskStarts(next)
