@@ -1,11 +1,13 @@
 """Abstürze eines aufgezeichneten Laufs: wo ein Worker sterben kann, und der Lauf, in dem er dort wirklich stirbt."""
 
 import asyncio
+import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from dauerlauf.faults import (
     event_reached,
     shorten_timeout,
 )
-from dauerlauf.history import Step, StepKind, duration_text, steps
+from dauerlauf.history import Step, StepKind, steps
 from dauerlauf.scenario import CrashStage, Scenario, Stage, Standstill
 from dauerlauf.timelapse import Timelapse, result
 from dauerlauf.worker_process import ShortTasks, WorkerProcess
@@ -130,12 +132,15 @@ def _killed(activity: str, number: int) -> FaultPlan:
 
 
 def _what(step: Step, number: int) -> str:
-    if step.kind in (StepKind.TIMER_STARTED, StepKind.TIMER_FIRED):
-        length = f" ({duration_text(step.duration)})" if step.duration else ""
-        return f"dem Timer{length}" if step.kind is StepKind.TIMER_FIRED else f"der Timer läuft{length}"
-    name = f"dem Signal {step.name}" if step.kind is StepKind.SIGNAL else step.name
-    name = f"{name} läuft" if step.kind is StepKind.ACTIVITY_STARTED else name
-    return f"{name} (Nr. {number})" if number > 1 else name
+    match step.kind:
+        case StepKind.TIMER_STARTED:
+            return "der Timer läuft"
+        case StepKind.TIMER_FIRED:
+            return "dem Timer"
+        case StepKind.SIGNAL:
+            return f"dem Signal {step.name}"
+    name = f"{step.name} (Nr. {number})" if number > 1 else step.name
+    return f"{name} läuft" if step.kind is StepKind.ACTIVITY_STARTED else name
 
 
 def _thinned(found: list[CrashPoint], most: int) -> list[CrashPoint]:
@@ -153,6 +158,20 @@ class CrashRun:
     result: Any
     exit_code: int
     executions: dict[str, int]
+
+    def check(self) -> None:
+        """Wirft `DauerlaufError`, wenn der Worker nicht durch SIGKILL starb oder etwas unnötig noch einmal lief."""
+        if self.exit_code != -signal.SIGKILL:
+            raise DauerlaufError(f"„{self.point.label}“: Der Worker endete mit Code {self.exit_code}.")
+        known = [event for event in self.history.events if event.event_id <= self.point.last]
+        scheduled = {event.event_id: event.activity_task_scheduled_event_attributes.activity_id for event in known}
+        for event in known:
+            done = scheduled.get(event.activity_task_completed_event_attributes.scheduled_event_id)
+            if done and self.executions[done] != 1:
+                raise DauerlaufError(
+                    f"„{self.point.label}“: Activity {done} lief {self.executions[done]}-mal, "
+                    "obwohl ihr Ergebnis schon in der History stand."
+                )
 
 
 async def crash(scenario: Scenario, point: CrashPoint, timelapse: Timelapse) -> CrashRun:
@@ -183,7 +202,9 @@ class _Crash:
 
     async def run(self) -> CrashRun:
         waiting = self._point.kind is CrashKind.WAITING
-        async with self._first() as first:
+        # Der zweite Worker steht bereit, bevor der erste stirbt: Wie lange sein Prozess zum Starten braucht, gehört
+        # nicht in die Aufzeichnung.
+        async with self._first() as first, self._second() as second:
             # Der Zeitraffer spränge sonst über den Timer, ehe der Worker sterben kann.
             with self._timelapse.unskipped() if waiting else nullcontext():
                 handle = await self._worked.start()
@@ -191,11 +212,11 @@ class _Crash:
                 exit_code = await asyncio.wait_for(self._death(first, handle), _TIME_LIMIT)
             except TimeoutError:
                 raise DauerlaufError(f"Der Worker hat „{self._point.label}“ überlebt.") from None
-        async with self._worker(SECOND, self._worked.factory, self._worked.arguments, FaultPlan()):
+            await second.take_over()
             helper = asyncio.create_task(self._give_up_lost_attempts(handle))
-            if waiting:
-                await self._timelapse.fast_forward(handle)
             try:
+                if waiting:
+                    await self._timelapse.fast_forward(handle)
                 outcome = await result(handle, _TIME_LIMIT)
             finally:
                 helper.cancel()
@@ -203,15 +224,14 @@ class _Crash:
         counts = {name: names.count(name) for name in names}
         return CrashRun(self._point, await handle.fetch_history(), outcome, exit_code, counts)
 
-    @asynccontextmanager
-    async def _first(self) -> AsyncIterator[WorkerProcess]:
+    def _first(self) -> AbstractAsyncContextManager[WorkerProcess]:
         worked, standstill = self._worked, self._standstill
         if standstill is not None:
-            async with self._worker(FIRST, standstill.factory, standstill.arguments, FaultPlan()) as worker:
-                yield worker
-        else:
-            async with self._worker(FIRST, worked.factory, worked.arguments, self._point.plan) as worker:
-                yield worker
+            return self._worker(FIRST, standstill.factory, standstill.arguments)
+        return self._worker(FIRST, worked.factory, worked.arguments, plan=self._point.plan)
+
+    def _second(self) -> AbstractAsyncContextManager[WorkerProcess]:
+        return self._worker(SECOND, self._worked.factory, self._worked.arguments, reserve=True)
 
     @property
     def _standstill(self) -> Standstill | None:
@@ -219,16 +239,16 @@ class _Crash:
 
     @asynccontextmanager
     async def _worker(
-        self, identity: str, factory: str, arguments: Mapping[str, Any], plan: FaultPlan
+        self, identity: str, factory: str, arguments: Mapping[str, Any], **options: Any
     ) -> AsyncIterator[WorkerProcess]:
         worker = await WorkerProcess.start(
             factory,
             self._stage.client,
             arguments=arguments,
             identity=identity,
-            plan=plan,
             journal=self._journal.path,
             executions=self._executions,
+            **options,
         )
         try:
             yield worker
@@ -255,5 +275,7 @@ class _Crash:
                 if lost and pending.activity_id not in given_up:
                     given_up.add(pending.activity_id)
                     self._journal.add_shortened(handle.id, pending.activity_id, pending.attempt)
-                    await shorten_timeout(self._stage.client, handle.id, pending.activity_id, None, PATIENCE)
+                    beating = pending.activity_options.heartbeat_timeout.ToTimedelta() > timedelta(0)
+                    place = (self._stage.client, handle.id, pending.activity_id, None)
+                    await shorten_timeout(*place, PATIENCE, heartbeat=beating)
             await asyncio.sleep(0.05)

@@ -64,6 +64,7 @@ class _Order:
     journal: Path | None
     executions: Path | None
     sticky: timedelta
+    reserve: bool
 
 
 class WorkerProcess:
@@ -72,9 +73,10 @@ class WorkerProcess:
     Der Prozess endet spätestens mit dem, der ihn gestartet hat.
     """
 
-    def __init__(self, process: Any, identity: str) -> None:
+    def __init__(self, process: Any, identity: str, connection: Connection) -> None:
         """Nicht direkt verwenden; siehe `start`."""
         self._process = process
+        self._connection = connection
         self.identity = identity
 
     @classmethod
@@ -89,8 +91,9 @@ class WorkerProcess:
         journal: Path | None = None,
         executions: Path | None = None,
         sticky: timedelta = STICKY,
+        reserve: bool = False,
     ) -> Self:
-        """Startet den Worker und kehrt zurück, sobald er Aufgaben annimmt.
+        """Startet den Worker und kehrt zurück, sobald er Aufgaben annimmt; mit `reserve` erst nach `take_over`.
 
         `factory` nennt eine Funktion als `"paket.modul:funktion"`; der Kindprozess ruft sie als
         `funktion(client, **arguments)` auf und betreibt den Worker, den sie zurückgibt. `client` zeigt, mit welchem
@@ -108,21 +111,28 @@ class WorkerProcess:
             journal,
             executions,
             sticky,
+            reserve,
         )
-        process, ready = await asyncio.to_thread(_spawn, order)
-        worker = cls(process, identity)
+        worker = cls(*await asyncio.to_thread(_spawn, order))
+        await worker._ready(factory)
+        return worker
+
+    async def take_over(self) -> None:
+        """Lässt einen Worker, der mit `reserve` gestartet ist, Aufgaben annehmen."""
+        self._connection.send(None)
+        await self._ready(self.identity)
+
+    async def _ready(self, name: str) -> None:
         try:
-            problem = await asyncio.to_thread(ready.recv)
+            problem = await asyncio.to_thread(self._connection.recv)
         except EOFError:
-            await worker.died()
-            problem = f"der Prozess endete mit Code {process.exitcode}"
+            problem = f"der Prozess endete mit Code {await self.died()}"
         except BaseException:
-            worker.kill()
+            self.kill()
             raise
         if problem is not None:
-            worker.kill()
-            raise DauerlaufError(f"Der Worker „{factory}“ ist nicht gestartet: {problem}")
-        return worker
+            self.kill()
+            raise DauerlaufError(f"Der Worker „{name}“ ist nicht gestartet: {problem}")
 
     @property
     def pid(self) -> int:
@@ -170,16 +180,16 @@ class WorkerProcess:
         await self.stop()
 
 
-def _spawn(order: _Order) -> tuple[Any, Connection]:
+def _spawn(order: _Order) -> tuple[Any, str, Connection]:
     if sys.platform == "win32":
         raise DauerlaufError("WorkerProcess braucht Linux oder macOS; Windows kennt kein SIGKILL.")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dauerlauf.worker_process"])
-    ours, theirs = context.Pipe(duplex=False)
+    ours, theirs = context.Pipe()
     process = context.Process(target=_child, args=(order, theirs), daemon=True, name=order.identity)
     process.start()
     theirs.close()
-    return process, ours
+    return process, order.identity, ours
 
 
 def _child(order: _Order, ready: Connection) -> None:
@@ -211,6 +221,9 @@ async def _serve(order: _Order, ready: Connection) -> None:
             interceptors=[_Counting(order.executions)] if order.executions else [],
         )
         worker = _load(order.factory)(client, **order.arguments)
+        if order.reserve:
+            ready.send(None)
+            await asyncio.to_thread(ready.recv)
         async with worker:
             ready.send(None)
             await stop.wait()
