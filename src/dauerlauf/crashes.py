@@ -84,14 +84,26 @@ _RESULTS = {
 def points(history: WorkflowHistory) -> list[CrashPoint]:
     """Die Abstürze, die zu einem ungestörten Lauf aufgezeichnet werden, in der Reihenfolge der Events.
 
-    Nach jedem Ergebnis stirbt der Worker, ehe der Workflow es sieht; dazu, solange Platz ist, während einer Activity
-    und während ein Timer läuft. Sind es zu viele, bleiben die Ergebnisse gleichmäßig verteilt und die frühesten der
+    Nach jedem Ergebnis stirbt der Worker, ehe der Workflow es sieht; dazu, solange Platz ist, während einer Activity,
+    die er ausführt, und während ein Timer läuft. Sind es zu viele, bleiben die Ergebnisse gleichmäßig verteilt und die frühesten der
     übrigen.
     """
     found = steps(history)
     after = _thinned(list(_after(found)), MOST_AFTER)
-    during = list(_during(found))[: MOST_POINTS - len(after)]
+    elsewhere = _elsewhere(history)
+    during = [point for point in _during(found) if point.last not in elsewhere][: MOST_POINTS - len(after)]
     return sorted([*after, *during], key=lambda point: point.event)
+
+
+def _elsewhere(history: WorkflowHistory) -> set[int]:
+    """Activities auf einer anderen Task Queue: Sie laufen nicht in dem Worker, der stirbt."""
+    home = history.events[0].workflow_execution_started_event_attributes.task_queue.name
+    return {
+        event.event_id
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+        and event.activity_task_scheduled_event_attributes.task_queue.name != home
+    }
 
 
 def _after(found: Sequence[Step]) -> Iterator[CrashPoint]:
@@ -167,7 +179,7 @@ class CrashRun:
         scheduled = {event.event_id: event.activity_task_scheduled_event_attributes.activity_id for event in known}
         for event in known:
             done = scheduled.get(event.activity_task_completed_event_attributes.scheduled_event_id)
-            if done and self.executions[done] != 1:
+            if done and self.executions.get(done, 0) > 1:
                 raise DauerlaufError(
                     f"„{self.point.label}“: Activity {done} lief {self.executions[done]}-mal, "
                     "obwohl ihr Ergebnis schon in der History stand."
