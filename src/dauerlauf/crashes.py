@@ -85,8 +85,8 @@ def points(history: WorkflowHistory) -> list[CrashPoint]:
     """Die Abstürze, die zu einem ungestörten Lauf aufgezeichnet werden, in der Reihenfolge der Events.
 
     Nach jedem Ergebnis stirbt der Worker, ehe der Workflow es sieht; dazu, solange Platz ist, während einer Activity,
-    die er ausführt, und während ein Timer läuft. Sind es zu viele, bleiben die Ergebnisse gleichmäßig verteilt und die frühesten der
-    übrigen.
+    die er ausführt, und während ein Timer läuft. Sind es zu viele, bleiben gleichmäßig verteilte Ergebnisse und von den
+    übrigen die frühesten.
     """
     found = steps(history)
     after = _thinned(list(_after(found)), MOST_AFTER)
