@@ -68,6 +68,11 @@ class CrashPoint:
     plan: FaultPlan
     activity: str = ""
 
+    @property
+    def unnoticed(self) -> bool:
+        """Ob die History den Tod nicht vermerkt, weil gerade kein Workflow-Task lief."""
+        return self.kind in (CrashKind.DURING, CrashKind.WAITING)
+
 
 _RESULTS = {
     StepKind.ACTIVITY_COMPLETED,

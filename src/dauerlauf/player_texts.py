@@ -10,8 +10,9 @@ _DETAIL = 140
 
 def step_text(step: Step) -> str:
     """Ein deutscher Satz dazu, was mit diesem Event geschieht."""
-    build = _TEXTS.get(step.kind)
-    return build(step) if build is not None else _plain(step)
+    text = _TEXTS.get(step.kind, _plain)(step)
+    # Wo eine Einzelheit gekürzt ist, endet der Satz schon mit „…“.
+    return text if text.endswith("…") else f"{text}."
 
 
 def replayed_text(step: Step, earlier: Sequence[Step], worker: str) -> str:
@@ -73,7 +74,7 @@ _CLOSED = {
 
 
 def _plain(step: Step) -> str:
-    return f"{step.title}{_colon(step)}."
+    return f"{step.title}{_colon(step)}"
 
 
 def _colon(step: Step) -> str:
@@ -88,35 +89,35 @@ def _length(step: Step) -> str:
 def _activity_started(step: Step) -> str:
     again = f" im {step.attempt}. Versuch" if (step.attempt or 1) > 1 else ""
     reason = f"; der vorige endete so: {shorten(step.failure, _DETAIL)}" if step.failure else ""
-    return f"{step.identity or 'Ein Worker'} führt {step.name}{again} aus{reason}."
+    return f"{step.identity or 'Ein Worker'} führt {step.name}{again} aus{reason}"
 
 
 def _local_activity(step: Step) -> str:
     outcome = "ist gescheitert" if step.failure else "ist gelaufen"
-    return f"{step.name} {outcome}, als lokale Activity im Worker selbst{_colon(step)}."
+    return f"{step.name} {outcome}, als lokale Activity im Worker selbst{_colon(step)}"
 
 
 _TEXTS: dict[StepKind, Callable[[Step], str]] = {
-    StepKind.STARTED: lambda step: f"Der Client startet den Workflow {step.name}{_colon(step)}.",
-    StepKind.COMPLETED: lambda step: f"Der Workflow ist fertig{_colon(step)}.",
-    StepKind.FAILED: lambda step: f"Der Workflow ist gescheitert{_colon(step)}.",
-    StepKind.CANCELED: lambda step: f"Der Workflow endet abgebrochen{_colon(step)}.",
-    StepKind.ACTIVITY_SCHEDULED: lambda step: f"Der Workflow beauftragt die Activity {step.name}{_colon(step)}.",
+    StepKind.STARTED: lambda step: f"Der Client startet den Workflow {step.name}{_colon(step)}",
+    StepKind.COMPLETED: lambda step: f"Der Workflow ist fertig{_colon(step)}",
+    StepKind.FAILED: lambda step: f"Der Workflow ist gescheitert{_colon(step)}",
+    StepKind.CANCELED: lambda step: f"Der Workflow endet abgebrochen{_colon(step)}",
+    StepKind.ACTIVITY_SCHEDULED: lambda step: f"Der Workflow beauftragt die Activity {step.name}{_colon(step)}",
     StepKind.ACTIVITY_STARTED: _activity_started,
     StepKind.ACTIVITY_COMPLETED: lambda step: (
-        f"{step.name} ist erledigt, das Ergebnis steht jetzt in der History{_colon(step)}."
+        f"{step.name} ist erledigt, das Ergebnis steht jetzt in der History{_colon(step)}"
     ),
-    StepKind.ACTIVITY_FAILED: lambda step: f"{step.name} ist endgültig gescheitert{_colon(step)}.",
-    StepKind.ACTIVITY_TIMED_OUT: lambda step: f"{step.name} ist endgültig überfällig{_colon(step)}.",
+    StepKind.ACTIVITY_FAILED: lambda step: f"{step.name} ist endgültig gescheitert{_colon(step)}",
+    StepKind.ACTIVITY_TIMED_OUT: lambda step: f"{step.name} ist endgültig überfällig{_colon(step)}",
     StepKind.LOCAL_ACTIVITY: _local_activity,
-    StepKind.TIMER_STARTED: lambda step: f"Der Workflow stellt einen Timer beim Server ({_length(step)}).",
-    StepKind.TIMER_FIRED: lambda step: "Der Timer ist abgelaufen, der Server weckt den Workflow.",
+    StepKind.TIMER_STARTED: lambda step: f"Der Workflow stellt einen Timer beim Server ({_length(step)})",
+    StepKind.TIMER_FIRED: lambda step: "Der Timer ist abgelaufen, der Server weckt den Workflow",
     StepKind.TIME_SKIP: lambda step: (
-        f"{_length(step)} vergehen, ohne dass ein Worker arbeitet; die Aufzeichnung überspringt sie."
+        f"{_length(step)} vergehen, ohne dass ein Worker arbeitet; die Aufzeichnung überspringt sie"
     ),
-    StepKind.SIGNAL: lambda step: f"Der Client schickt das Signal {step.name}{_colon(step)}.",
-    StepKind.UPDATE_ACCEPTED: lambda step: f"Der Workflow nimmt das Update {step.name} an{_colon(step)}.",
+    StepKind.SIGNAL: lambda step: f"Der Client schickt das Signal {step.name}{_colon(step)}",
+    StepKind.UPDATE_ACCEPTED: lambda step: f"Der Workflow nimmt das Update {step.name} an{_colon(step)}",
     StepKind.TAKEOVER: lambda step: (
-        f"{step.title}. Er kennt nur die History und spielt den Code mit ihr noch einmal ab."
+        f"{step.title}. Er kennt nur die History und spielt den Code mit ihr noch einmal ab"
     ),
 }

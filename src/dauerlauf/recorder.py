@@ -78,10 +78,14 @@ def orphans(patterns: Sequence[Pattern]) -> list[Path]:
     """Abgelegte Histories, zu denen es kein Szenario und keinen Absturz mehr gibt."""
     found = []
     for pattern in patterns:
-        if not pattern.scenarios:
-            continue
-        files = [file for file in pattern.histories.glob("*.json") if file.stem not in pattern.scenarios]
-        recorded = [one for one in pattern.scenarios.values() if pattern.history_file(one.name).is_file()]
-        crashes = {file for scenario in recorded for file in crash_files(scenario)}
-        found += sorted([*files, *(set(pattern.histories.glob("abstuerze/*.json")) - crashes)])
+        if pattern.scenarios:
+            files = [file for file in pattern.histories.glob("*.json") if file.stem not in pattern.scenarios]
+            crashes = set(pattern.histories.glob("abstuerze/*.json"))
+            for scenario in pattern.scenarios.values():
+                if pattern.history_file(scenario.name).is_file():
+                    crashes -= set(crash_files(scenario))
+                else:
+                    # Ohne den ungestörten Lauf sagt niemand, welche Abstürze zu ihm gehören.
+                    crashes -= set(pattern.histories.glob(f"abstuerze/{scenario.name}-*.json"))
+            found += sorted([*files, *crashes])
     return found
