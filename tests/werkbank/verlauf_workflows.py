@@ -131,6 +131,13 @@ class Desk:
         """Nimmt die Entscheidung entgegen."""
         self.decision = who
 
+    @workflow.query
+    def decided(self, by: str) -> str:
+        """Sagt, ob diese Person entschieden hat; auf ein leeres Feld gibt es keine Antwort."""
+        if not by:
+            raise ValueError("Wer?")
+        return f"{workflow.info().run_id}: {self.decision == by}"
+
     @workflow.update
     async def amount(self, cents: int) -> int:
         """Ändert den Betrag."""

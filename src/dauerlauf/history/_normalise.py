@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -20,9 +21,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import Payload, WorkerVersionStamp
 from temporalio.api.enums.v1 import TaskQueueKind
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.query.v1 import WorkflowQuery, WorkflowQueryResult
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.client import WorkflowHistory
+
+from dauerlauf.history._queries import Query
 
 BASE_TIME = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 """Beginn jeder vereinheitlichten Historie: ein Montag, 9 Uhr in Flensburg."""
@@ -41,6 +45,7 @@ _PORT = r"(?:127\.0\.0\.1|localhost|\[::1\]):\d{4,5}\b"
 _MARKER_TIME = re.compile(r'("(?:complete_time|original_schedule_time)":)\{"seconds":(\d+),"nanos":(\d+)\}')
 _TEXT_ENCODINGS = ("json/plain", "json/protobuf", "json/external-storage-reference")
 _HEX32 = re.compile(r"[0-9a-f]{32}")
+_Message = TypeVar("_Message", bound=Message)
 _WORKER_EVENTS = ("workflow_task_", "activity_task_")
 
 
@@ -80,6 +85,32 @@ def normalise(history: WorkflowHistory) -> WorkflowHistory:
             started.history_size_bytes = size
         size += event.ByteSize()
     return WorkflowHistory(normaliser.text(history.workflow_id), events)
+
+
+def normalise_queries(queries: Sequence[Query], history: WorkflowHistory) -> list[Query]:
+    """Vereinheitlicht die Queries eines Laufs so, wie :func:`normalise` seine Historie vereinheitlicht.
+
+    Args:
+        queries: Die aufgezeichneten Queries; sie bleiben unverändert.
+        history: Die Historie desselben Laufs, noch nicht vereinheitlicht.
+
+    Returns:
+        Neue Queries mit denselben Ersatzwerten für UUIDs, Zeiten und Pfade wie in der vereinheitlichten Historie.
+    """
+    events = [HistoryEvent.FromString(event.SerializeToString()) for event in history.events]
+    if not queries or not events:
+        return list(queries)
+    normaliser = _Normaliser(events)
+    for event in events:
+        normaliser.clean(event)
+    return [
+        Query(
+            query.event,
+            normaliser.message(WorkflowQuery.FromString(query.request.SerializeToString())),
+            normaliser.message(WorkflowQueryResult.FromString(query.result.SerializeToString())),
+        )
+        for query in queries
+    ]
 
 
 class _Clock:
@@ -253,6 +284,11 @@ class _Normaliser:
         attributes: Message = getattr(event, kind) if kind else event
         if "worker_version" in attributes.DESCRIPTOR.fields_by_name:
             attributes.ClearField("worker_version")
+
+    def message(self, message: _Message) -> _Message:
+        for part in list(_messages(message)):
+            self._clean_message(part, worker=False)
+        return message
 
     def _clean_message(self, message: Message, *, worker: bool) -> None:
         if isinstance(message, Timestamp):

@@ -14,12 +14,14 @@ from temporalio.api.enums.v1 import EventType, TimeoutType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
+from dauerlauf.history._queries import Query
 from dauerlauf.history._text import (
     arguments,
     duration_text,
     failure_text,
     join_texts,
     marker_data,
+    one_line,
     readable,
     to_timedelta,
     words,
@@ -48,6 +50,7 @@ class StepKind(StrEnum):
     TIMER_FIRED = "Timer abgelaufen"
     TIMER_CANCELED = "Timer gelöscht"
     TIME_SKIP = "Zeitsprung"
+    QUERY = "Query"
     SIGNAL = "Signal"
     SIGNAL_SENT = "Signal gesendet"
     SIGNAL_DELIVERED = "Signal zugestellt"
@@ -115,7 +118,9 @@ class Step:
     source: SourceLine | None = None
 
 
-def steps(history: WorkflowHistory, *, sources: Mapping[int, SourceLine] | None = None) -> list[Step]:
+def steps(
+    history: WorkflowHistory, *, sources: Mapping[int, SourceLine] | None = None, queries: Sequence[Query] = ()
+) -> list[Step]:
     """Übersetzt eine Historie in Schritte, einen je Event, in der Reihenfolge der Events.
 
     Jede Historie wird verstanden, auch die anderer SDKs; ein unbekanntes Event wird zu einem Schritt der Art
@@ -124,11 +129,34 @@ def steps(history: WorkflowHistory, *, sources: Mapping[int, SourceLine] | None 
     Args:
         history: Die Historie, vereinheitlicht oder nicht.
         sources: Quellzeilen je Event-ID aus :func:`source_lines`.
+        queries: Queries an diesen Lauf aus :func:`load_queries`; jede wird ein Schritt der Art
+            :attr:`StepKind.QUERY` hinter dem Event, nach dem sie beantwortet wurde, und trägt dessen Nummer und Zeit.
 
     Returns:
         Die Schritte. ``time`` des ersten ist null.
     """
-    return list(_Reader(history.events, sources or {}).read())
+    found = list(_Reader(history.events, sources or {}).read())
+    for query in queries:
+        place = next((index for index in range(len(found), 0, -1) if found[index - 1].number <= query.event), 0)
+        found.insert(place, _query(query, found[place - 1].time if place else timedelta(0)))
+    return found
+
+
+def _query(query: Query, time: timedelta) -> Step:
+    result = query.result
+    failure = failure_text(result.failure) if result.HasField("failure") else one_line(result.error_message)
+    asked, answered = arguments(query.request.query_args), arguments(result.answer)
+    return Step(
+        number=query.event,
+        kind=StepKind.QUERY,
+        event="Query",
+        time=time,
+        actor="client",
+        title=f"Query {query.request.query_type}{' gescheitert' if failure else ''}",
+        detail=" ".join(filter(None, (asked, failure or f"→ {answered}"))),
+        name=query.request.query_type,
+        failure=failure,
+    )
 
 
 _DECISIONS = {
