@@ -26,6 +26,7 @@ from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.client import WorkflowHistory
 
+from dauerlauf.history._backoff import backoffs, nanoseconds
 from dauerlauf.history._queries import Query
 
 BASE_TIME = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -202,22 +203,15 @@ def _planned(event: HistoryEvent, by_id: Mapping[int, HistoryEvent]) -> tuple[in
     if event.HasField("timer_fired_event_attributes"):
         opener = by_id.get(event.timer_fired_event_attributes.started_event_id)
         if opener is not None:
-            return opener.event_id, _nanoseconds(opener.timer_started_event_attributes.start_to_fire_timeout)
+            return opener.event_id, nanoseconds(opener.timer_started_event_attributes.start_to_fire_timeout)
     if event.HasField("activity_task_started_event_attributes"):
         started = event.activity_task_started_event_attributes
         opener = by_id.get(started.scheduled_event_id)
         if opener is not None:
             policy = opener.activity_task_scheduled_event_attributes.retry_policy
-            delay, ceiling, total = _nanoseconds(policy.initial_interval), _nanoseconds(policy.maximum_interval), 0
-            for _ in range(min(started.attempt - 1, 10_000)):
-                total += min(delay, ceiling) if ceiling else delay
-                delay = min(int(delay * (policy.backoff_coefficient or 1)), 10**18)
+            *_, total = backoffs(policy, min(max(started.attempt, 1), 10_001))
             return opener.event_id, total
     return None, 0
-
-
-def _nanoseconds(duration: Duration) -> int:
-    return duration.seconds * _SECOND + duration.nanos
 
 
 class _Normaliser:
@@ -273,7 +267,7 @@ class _Normaliser:
         event.version = 0
         for message in list(_messages(event)):
             if isinstance(message, Duration):
-                message.FromNanoseconds(self._clock.duration(event.event_id, _nanoseconds(message)))
+                message.FromNanoseconds(self._clock.duration(event.event_id, nanoseconds(message)))
                 continue
             self._clean_message(message, worker=worker)
         event.event_time.FromNanoseconds(self._clock.stable[event.event_id])

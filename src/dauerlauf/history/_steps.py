@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import Any
 
 from temporalio.api.common.v1 import Payloads
-from temporalio.api.enums.v1 import EventType, TimeoutType
+from temporalio.api.enums.v1 import ContinueAsNewInitiator, EventType, TimeoutType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
+from dauerlauf.history._backoff import backoffs
 from dauerlauf.history._queries import Query
 from dauerlauf.history._text import (
     arguments,
@@ -54,6 +55,11 @@ class StepKind(StrEnum):
     SIGNAL = "Signal"
     SIGNAL_SENT = "Signal gesendet"
     SIGNAL_DELIVERED = "Signal zugestellt"
+    SIGNAL_FAILED = "Signal nicht zustellbar"
+    CANCEL_SENT = "Abbruch weitergegeben"
+    CANCEL_DELIVERED = "Abbruch zugestellt"
+    CANCEL_FAILED = "Abbruch nicht zustellbar"
+    UPDATE_ADMITTED = "Update eingegangen"
     UPDATE_ACCEPTED = "Update angenommen"
     UPDATE_COMPLETED = "Update beantwortet"
     UPDATE_REJECTED = "Update abgelehnt"
@@ -62,10 +68,13 @@ class StepKind(StrEnum):
     CHILD_STARTED = "Child Workflow gestartet"
     CHILD_COMPLETED = "Child Workflow fertig"
     CHILD_FAILED = "Child Workflow gescheitert"
+    CHILD_CANCELED = "Child Workflow abgebrochen"
     NEXUS_SCHEDULED = "Nexus-Operation beauftragt"
     NEXUS_STARTED = "Nexus-Operation gestartet"
     NEXUS_COMPLETED = "Nexus-Operation fertig"
     NEXUS_FAILED = "Nexus-Operation gescheitert"
+    NEXUS_CANCELED = "Nexus-Operation abgebrochen"
+    NEXUS_CANCEL_REQUESTED = "Nexus-Operation soll abbrechen"
     PATCH = "Patch"
     MARKER = "Vermerk"
     ATTRIBUTES = "Suchattribute"
@@ -96,9 +105,13 @@ class Step:
     """Ein Event der Historie, lesbar.
 
     ``time`` zählt ab dem Start des Laufs in der Uhr des Workflows (im Zeitraffer also virtuell). ``actor`` nennt
-    die Spur: ``client``, ``workflow``, ``timer``, ``server``, ``child``, ``nexus`` oder den Activity-Typ.
-    ``caused_by`` ist das Event, das den Vorgang eröffnet hat (etwa ActivityTaskScheduled). Schritte mit
-    ``internal`` gehören zur Mechanik des Servers; Zählungen für Leserinnen und Leser lassen sie aus.
+    die Spur: ``client``, ``workflow``, ``timer``, ``server``, ``child``, ``external`` (ein anderer Workflow),
+    ``nexus`` oder den Activity-Typ. ``caused_by`` ist das Event, das den Vorgang eröffnet hat (etwa
+    ActivityTaskScheduled). Schritte mit ``internal`` gehören zur Mechanik des Servers; Zählungen für Leserinnen und
+    Leser lassen sie aus.
+
+    ``attempts`` sind die Anfänge der Versuche einer Activity, wenn sie sich aus ihrer Retry Policy ergeben: Die History
+    verzeichnet nur den letzten Versuch. ``continued`` heißt, dass der Lauf einen früheren fortsetzt.
     """
 
     number: int
@@ -116,6 +129,8 @@ class Step:
     caused_by: int | None = None
     internal: bool = False
     source: SourceLine | None = None
+    attempts: tuple[timedelta, ...] = ()
+    continued: bool = False
 
 
 def steps(
@@ -253,13 +268,14 @@ class _Reader:
 
     def _started(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         name = a.workflow_type.name
-        again = f"Workflow {name} läuft weiter" if a.continued_execution_run_id else f"Workflow {name} startet"
+        continued = bool(a.continued_execution_run_id)
         parent = a.HasField("parent_workflow_execution")
         return {
             "kind": StepKind.STARTED,
-            "actor": "child" if parent else "client",
-            "title": again,
-            "detail": arguments(a.input),
+            "actor": "external" if parent else "client",
+            "title": f"Workflow {name} {'läuft weiter' if continued else 'startet'}",
+            "detail": join_texts(_INITIATORS.get(a.initiator, "") if continued else "", arguments(a.input)),
+            "continued": continued,
             "name": name,
             "attempt": a.attempt if a.attempt > 1 else None,
         }
@@ -303,7 +319,22 @@ class _Reader:
             "name": name,
             "attempt": max(a.attempt, 1),
             "caused_by": a.scheduled_event_id,
+            "attempts": self._attempts(event, a),
         }
+
+    def _attempts(self, event: HistoryEvent, a: Any) -> tuple[timedelta, ...]:
+        """Die Anfänge der Versuche, wenn der letzte da liegt, wo ihn die Retry Policy erwarten lässt.
+
+        Liegt er später, haben frühere Versuche selbst Zeit gebraucht; wie viel, steht nirgends.
+        """
+        opener = self._by_id.get(a.scheduled_event_id)
+        if opener is None or not 1 < a.attempt <= _MOST_ATTEMPTS:
+            return ()
+        begin = self._time(opener)
+        policy = opener.activity_task_scheduled_event_attributes.retry_policy
+        starts = [begin + timedelta(microseconds=wait // 1000) for wait in backoffs(policy, a.attempt)]
+        known = timedelta(0) <= self._time(event) - starts[-1] < timedelta(seconds=1)
+        return tuple(starts) if known else ()
 
     def _activity_closed(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         name = self._activity(a.scheduled_event_id)
@@ -367,7 +398,7 @@ class _Reader:
         origin = f"von Workflow {a.external_workflow_execution.workflow_id}" if external else ""
         return {
             "kind": StepKind.SIGNAL,
-            "actor": "client",
+            "actor": "external" if external else "client",
             "title": f"Signal {a.signal_name}",
             "detail": join_texts(arguments(a.input), origin),
             "name": a.signal_name,
@@ -418,7 +449,12 @@ class _Reader:
 
     def _update_admitted(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         name = a.request.input.name
-        return {"kind": StepKind.OTHER, "actor": "client", "title": f"Update {name} eingegangen", "name": name}
+        return {
+            "kind": StepKind.UPDATE_ADMITTED,
+            "actor": "client",
+            "title": f"Update {name} eingegangen",
+            "name": name,
+        }
 
     def _update_completed(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         opener = self._by_id.get(a.accepted_event_id)
@@ -451,7 +487,7 @@ class _Reader:
         origin = a.external_workflow_execution.workflow_id
         return {
             "kind": StepKind.CANCEL_REQUESTED,
-            "actor": "client",
+            "actor": "external" if origin else "client",
             "title": "Abbruch verlangt",
             "detail": join_texts(a.cause, f"von Workflow {origin}" if origin else ""),
         }
@@ -656,7 +692,7 @@ _CHILD = {
         "child_workflow_execution_started": (StepKind.CHILD_STARTED, "gestartet"),
         "child_workflow_execution_completed": (StepKind.CHILD_COMPLETED, "fertig"),
         "child_workflow_execution_failed": (StepKind.CHILD_FAILED, "gescheitert"),
-        "child_workflow_execution_canceled": (StepKind.CHILD_FAILED, "abgebrochen"),
+        "child_workflow_execution_canceled": (StepKind.CHILD_CANCELED, "abgebrochen"),
         "child_workflow_execution_timed_out": (StepKind.CHILD_FAILED, "überfällig"),
         "child_workflow_execution_terminated": (StepKind.CHILD_FAILED, "beendet (Terminate)"),
     }.items()
@@ -667,9 +703,9 @@ _NEXUS = {
         "started": (StepKind.NEXUS_STARTED, "gestartet"),
         "completed": (StepKind.NEXUS_COMPLETED, "fertig"),
         "failed": (StepKind.NEXUS_FAILED, "gescheitert"),
-        "canceled": (StepKind.NEXUS_FAILED, "abgebrochen"),
+        "canceled": (StepKind.NEXUS_CANCELED, "abgebrochen"),
         "timed_out": (StepKind.NEXUS_FAILED, "überfällig"),
-        "cancel_requested": (StepKind.OTHER, "soll abbrechen"),
+        "cancel_requested": (StepKind.NEXUS_CANCEL_REQUESTED, "soll abbrechen"),
         "cancel_request_completed": (StepKind.OTHER, "hat den Abbruch angenommen"),
         "cancel_request_failed": (StepKind.OTHER, "hat den Abbruch abgelehnt"),
     }.items()
@@ -677,17 +713,24 @@ _NEXUS = {
 _EXTERNAL = {
     f"{name}_event_attributes": value
     for name, value in {
-        "signal_external_workflow_execution_failed": (StepKind.OTHER, "Signal {name} nicht zustellbar"),
+        "signal_external_workflow_execution_failed": (StepKind.SIGNAL_FAILED, "Signal {name} nicht zustellbar"),
         "external_workflow_execution_signaled": (StepKind.SIGNAL_DELIVERED, "Signal {name} zugestellt"),
-        "request_cancel_external_workflow_execution_initiated": (StepKind.OTHER, "Abbruch verlangt: {id}"),
-        "request_cancel_external_workflow_execution_failed": (StepKind.OTHER, "Abbruch nicht zustellbar: {id}"),
-        "external_workflow_execution_cancel_requested": (StepKind.OTHER, "Abbruch zugestellt: {id}"),
+        "request_cancel_external_workflow_execution_initiated": (StepKind.CANCEL_SENT, "Abbruch verlangt: {id}"),
+        "request_cancel_external_workflow_execution_failed": (StepKind.CANCEL_FAILED, "Abbruch nicht zustellbar: {id}"),
+        "external_workflow_execution_cancel_requested": (StepKind.CANCEL_DELIVERED, "Abbruch zugestellt: {id}"),
     }.items()
 }
 _TITLES = {
     "WorkflowExecutionPaused": "Workflow angehalten",
     "WorkflowExecutionUnpaused": "Workflow fortgesetzt",
     "Unspecified": "Unbekanntes Event",
+}
+_MOST_ATTEMPTS = 50
+"""Mehr Versuche zeigt kein Bild einzeln."""
+_INITIATORS = {
+    ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_WORKFLOW: "nach Continue-As-New",
+    ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_RETRY: "Retry des Workflows",
+    ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE: "nächster Lauf des Cron-Plans",
 }
 _TASK_TIMEOUTS = {
     TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START: "Workflow-Task nicht abgeholt (Schedule-to-Start-Timeout)",
