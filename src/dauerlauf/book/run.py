@@ -36,7 +36,8 @@ def build(context: PageContext, directive: Directive) -> Element:
     steps = history.steps(recorded, sources=sources, queries=history.load_queries(file))
     label, anchor = context.label("Bild", f"lauf-{slug(scenario.name)}")
     caption = escape(directive.text or "")
-    picture = timeline.html(steps, scenario.pattern.legend, title=directive.text or "")
+    style = context.first("css-der-bilder")
+    picture = timeline.html(steps, scenario.pattern.legend, title=directive.text or "", style=style)
     plain = f"<figcaption>{caption}</figcaption>"
     if plain not in picture:
         raise DauerlaufError("Das Bild trägt seine Unterschrift nicht; die Nummer findet keinen Platz.")

@@ -111,7 +111,8 @@ class Step:
     Leser lassen sie aus.
 
     ``attempts`` sind die Anfänge der Versuche einer Activity, wenn sie sich aus ihrer Retry Policy ergeben: Die History
-    verzeichnet nur den letzten Versuch. ``continued`` heißt, dass der Lauf einen früheren fortsetzt.
+    verzeichnet nur den letzten Versuch. Bei Signalen und Abbrüchen an einen Child Workflow nennt ``caused_by`` dessen
+    Auftrag. ``continued`` heißt, dass der Lauf einen früheren fortsetzt.
     """
 
     number: int
@@ -227,6 +228,7 @@ class _Reader:
         self._worker = ""
         self._lost = False
         self._signals: dict[int, str] = {}
+        self._children: dict[str, int] = {}
 
     def read(self) -> Iterator[Step]:
         for index, event in enumerate(self._events):
@@ -412,11 +414,14 @@ class _Reader:
             "title": f"Signal {a.signal_name} an {a.workflow_execution.workflow_id}",
             "detail": arguments(a.input),
             "name": a.signal_name,
+            "caused_by": self._children.get(a.workflow_execution.workflow_id),
         }
 
     def _external(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         kind, title = _EXTERNAL[event.WhichOneof("attributes") or ""]
         initiated = getattr(a, "initiated_event_id", 0)
+        if kind is StepKind.CANCEL_SENT:
+            initiated = self._children.get(a.workflow_execution.workflow_id, 0)
         name = self._signals.get(initiated, "")
         failure = ""
         if hasattr(a, "cause"):
@@ -493,6 +498,7 @@ class _Reader:
         }
 
     def _child_initiated(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
+        self._children[a.workflow_id] = event.event_id
         return {
             "kind": StepKind.CHILD_INITIATED,
             "actor": "workflow",
@@ -547,7 +553,8 @@ class _Reader:
         failure = failure_text(a.failure) if a.HasField("failure") else ""
         name = a.marker_name
         if name in ("core_local_activity", "LocalActivity"):
-            activity = str(data.get("activity_type") or data.get("ActivityType") or "")
+            # Der Reihe nach: Rust-Kern (Python, TypeScript, .NET), Go, Java.
+            activity = str(data.get("activity_type") or data.get("ActivityType") or data.get("type") or "")
             result = arguments(a.details["result"]) if "result" in a.details else ""
             attempt = data.get("attempt") or data.get("Attempt")
             return {
@@ -557,10 +564,10 @@ class _Reader:
                 "detail": failure or result,
                 "failure": failure,
                 "name": activity,
-                "attempt": attempt if isinstance(attempt, int) else None,
+                "attempt": attempt if isinstance(attempt, int) and attempt > 0 else None,
             }
         if name in ("core_patch", "Version"):
-            patch = str(data.get("id") or data.get("changeId") or "")
+            patch = str(data.get("id") or data.get("change-id") or data.get("changeId") or "")
             return {"kind": StepKind.PATCH, "actor": "workflow", "title": f"Patch {patch}".strip(), "name": patch}
         title = {"SideEffect": "Seiteneffekt festgehalten", "MutableSideEffect": "Seiteneffekt festgehalten"}
         return {

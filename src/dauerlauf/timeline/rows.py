@@ -197,6 +197,7 @@ _DIRECTIONS = {
     StepKind.CANCEL_SENT: "out",
     StepKind.CANCEL_FAILED: "in",
 }
+_TO_CHILDREN = {StepKind.SIGNAL_SENT, StepKind.CANCEL_SENT}
 _UPDATE_DIRECTIONS = {"begin": "in", "end": "out", "whole": "both"}
 _LANED = {"client", "external", "child", "nexus"}
 
@@ -248,7 +249,11 @@ def _operations(steps: Sequence[Step], legend: Captions) -> Iterator[tuple[Row, 
             yield replace(_row(opener, step, "end", legend, started), events=(*early, step.number)), step.number
         else:
             events = (step.number, *inside.get(step.number, ()))
-            yield replace(_single(step, legend), events=events), step.number
+            row = replace(_single(step, legend), events=events)
+            child = opened.get(step.caused_by or 0) if step.kind in _TO_CHILDREN else None
+            if child is not None:
+                row = replace(row, lane="child", track=child.name, part="during", operation=child.number, direction="")
+            yield row, step.number
         index += 1
 
 

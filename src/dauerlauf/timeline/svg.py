@@ -53,6 +53,33 @@ def svg(
     return _Painter(found, title, summary(steps, found), WIDE if wide else NARROW, uid).paint(style=style)
 
 
+def album(pictures: Sequence[tuple[str, str]]) -> str:
+    """Mehrere Bilder untereinander in einem SVG, für eine einzige Datei.
+
+    Args:
+        pictures: Überschrift und breites Bild aus :func:`svg`.
+
+    Returns:
+        Ein ``<svg>``-Element; bei nur einem Bild dieses selbst.
+    """
+    if len(pictures) == 1:
+        return pictures[0][1]
+    parts, y = [], 0
+    for heading, picture in pictures:
+        height = int(picture.partition(' height="')[2].partition('"')[0])
+        lines = wrap(heading, WIDE.width - 40, WIDE.size * 1.2, 2)
+        for line in lines:
+            y += 24
+            parts.append(f'<text class="dl-b" x="20" y="{y}" font-size="{WIDE.size * 1.1:g}">{escape(line)}</text>')
+        y += 12
+        parts.append(picture.replace("<svg ", f'<svg y="{y}" ', 1))
+        y += height + 24
+    return (
+        f'<svg class="dl-bild" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE.width} {y}" width="{WIDE.width}" '
+        f'height="{y}"><style>{STYLE}</style>{"".join(parts)}</svg>'
+    )
+
+
 class _Layer:
     """Eine Lage des Bildes; sie sammelt je Zeile, was zu ihr gehört."""
 
@@ -329,6 +356,8 @@ class _Painter:
             return "bad", "cross"
         if row.canceled or row.look is Look.CANCEL_REQUEST:
             return "wait", "stop"
+        if row.look is Look.SIGNAL:
+            return "wf", "check"
         if row.look is Look.COMPENSATION:
             return "comp", "undo"
         return ("wait", "clock") if row.look is Look.TIMER else ("ok", "check")
@@ -345,7 +374,10 @@ class _Painter:
             return
         self._arrow(self._home, y, x - 9, f"dl-{tone}{dashed}")
         if row.part == "during":
-            self._badge(x, y, icon, tone, 6.5, open_=True)
+            if row.look is Look.CANCEL_REQUEST:
+                self._badge(x, y, icon, tone, 6.5, open_=True)
+            else:
+                self._dot(x, y, tone)
             return
         there = self._lanes.key("service", row.service) if row.service else None
         if there is not None:
@@ -367,7 +399,8 @@ class _Painter:
     def _bar(self, row: Row, x: float, y: float, ending: int | None) -> None:
         """Ein Vorgang, der läuft, während anderes geschieht oder gewartet wird: ein Balken bis zu seinem Ende."""
         if ending is None:
-            self._rect(x, y - 8, 18, "ok" if row.look is Look.PLAIN else self._outcome(row)[0], "open")
+            during = [self._centers[i] for i, other in enumerate(self._rows) if other.operation == row.operation]
+            self._rect(x, y - 8, during[-1] - y + 18, self._outcome(row)[0], "dash")
             return
         last, bottom = self._rows[ending], self._centers[ending]
         tone, _ = self._outcome(last)
