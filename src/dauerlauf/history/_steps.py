@@ -426,7 +426,8 @@ class _Reader:
         failure = ""
         if hasattr(a, "cause"):
             cause = a.DESCRIPTOR.fields_by_name["cause"].enum_type.values_by_number.get(a.cause)
-            failure = words(cause.name.partition("CAUSE_")[2]) if cause else ""
+            name_of_cause = cause.name.partition("CAUSE_")[2] if cause else ""
+            failure = _CAUSES.get(name_of_cause) or words(name_of_cause)
         return {
             "kind": kind,
             "actor": "workflow" if "initiated" in (event.WhichOneof("attributes") or "") else "server",
@@ -726,6 +727,11 @@ _EXTERNAL = {
         "request_cancel_external_workflow_execution_failed": (StepKind.CANCEL_FAILED, "Abbruch nicht zustellbar: {id}"),
         "external_workflow_execution_cancel_requested": (StepKind.CANCEL_DELIVERED, "Abbruch zugestellt: {id}"),
     }.items()
+}
+_CAUSES = {
+    "EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND": "diesen Workflow gibt es nicht",
+    "NAMESPACE_NOT_FOUND": "diesen Namespace gibt es nicht",
+    "SIGNAL_COUNT_LIMIT_EXCEEDED": "zu viele Signale",
 }
 _TITLES = {
     "WorkflowExecutionPaused": "Workflow angehalten",

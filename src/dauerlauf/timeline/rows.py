@@ -248,7 +248,8 @@ def _operations(steps: Sequence[Step], legend: Captions) -> Iterator[tuple[Row, 
             early = inside.get(step.caused_by, ()) if opener.kind is StepKind.ACTIVITY_SCHEDULED else ()
             yield replace(_row(opener, step, "end", legend, started), events=(*early, step.number)), step.number
         else:
-            events = (step.number, *inside.get(step.number, ()))
+            # Eine Query ist kein Event; ihre Nummer ist die des Events davor.
+            events = () if step.kind is StepKind.QUERY else (step.number, *inside.get(step.number, ()))
             row = replace(_single(step, legend), events=events)
             child = opened.get(step.caused_by or 0) if step.kind in _TO_CHILDREN else None
             if child is not None:
@@ -322,6 +323,8 @@ def _wording(step: Step, close: Step | None, part: str) -> tuple[str, str]:
 def _single(step: Step, legend: Captions) -> Row:
     local = step.kind is StepKind.LOCAL_ACTIVITY
     lane = _LANES.get(step.kind) or (step.actor if step.actor in _LANED else "workflow")
+    if step.continued:
+        lane = "workflow"
     during = step.kind in (StepKind.ACTIVITY_CANCEL_REQUESTED, StepKind.NEXUS_CANCEL_REQUESTED)
     attempts = step.attempt or 1
     look = Look.CONTINUED if step.continued else _LOOKS.get(step.kind, Look.PLAIN)
@@ -417,7 +420,7 @@ def _claimed(found: list[Row], steps: Sequence[Step]) -> list[Row]:
     free = [step.number for step in steps if step.number not in claimed]
     result = []
     for row in found:
-        if row.look is Look.FOLD:
+        if row.look is Look.FOLD and row.events:
             between = free[bisect.bisect(free, row.events[0]) : bisect.bisect(free, row.events[-1])]
             row = replace(row, events=tuple(sorted((*row.events, *between))))
         result.append(row)
