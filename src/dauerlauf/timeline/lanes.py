@@ -119,7 +119,7 @@ def _extra(key: Key, most: Mapping[Key, int], layout: Layout) -> int:
 
 def _heading(key: Key) -> str:
     lane, track = key
-    return track or _HEADINGS[lane]
+    return track.strip() or _HEADINGS[lane]
 
 
 def _upright(keys: Sequence[Key], spacing: float, layout: Layout) -> tuple[bool, dict[Key, list[str]]]:

@@ -9,7 +9,7 @@ from dauerlauf.timeline.rows import Look
 LIGHT = {
     "fg": "#1b2733",
     "muted": "#53606c",
-    "rail": "#8b96a0",
+    "rail": "#848f9a",
     "wf": "#1f5f8b",
     "ok": "#1d6b4f",
     "comp": "#7a3e9d",
@@ -20,7 +20,7 @@ LIGHT = {
 DARK = {
     "fg": "#e4e9ee",
     "muted": "#a9b4bf",
-    "rail": "#74808c",
+    "rail": "#6b7682",
     "wf": "#7fbdea",
     "ok": "#6fcfa5",
     "comp": "#cf9bec",
