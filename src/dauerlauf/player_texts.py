@@ -82,6 +82,10 @@ def _colon(step: Step) -> str:
     return f": {shorten(step.detail, _DETAIL).rstrip('.')}" if step.detail else ""
 
 
+def _answer(step: Step) -> str:
+    return f" {shorten(step.detail, _DETAIL)}" if step.detail else ""
+
+
 def _length(step: Step) -> str:
     return duration_text(step.duration) if step.duration is not None else "unbekannte Dauer"
 
@@ -114,6 +118,9 @@ _TEXTS: dict[StepKind, Callable[[Step], str]] = {
     StepKind.TIMER_FIRED: lambda step: "Der Timer ist abgelaufen, der Server weckt den Workflow",
     StepKind.TIME_SKIP: lambda step: (
         f"{_length(step)} vergehen, ohne dass ein Worker arbeitet; die Aufzeichnung überspringt sie"
+    ),
+    StepKind.QUERY: lambda step: (
+        f"Der Client fragt den Stand ab, in der History steht davon nichts: {step.name}{_answer(step)}"
     ),
     StepKind.SIGNAL: lambda step: f"Der Client schickt das Signal {step.name}{_colon(step)}",
     StepKind.UPDATE_ACCEPTED: lambda step: f"Der Workflow nimmt das Update {step.name} an{_colon(step)}",

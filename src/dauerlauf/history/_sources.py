@@ -347,7 +347,7 @@ def _waiting(
         attributes: Any = getattr(event, kind, None)
         if event.HasField("workflow_task_completed_event_attributes"):
             current = recorder.waiting.get(attributes.started_event_id, current)
-            continue
+        # Bei einem Workflow-Task verweisen sie auf Events ohne Halt.
         opener = stops.get(getattr(attributes, "scheduled_event_id", 0) or getattr(attributes, "started_event_id", 0))
         stop = current.get(opener.task) if opener is not None else None
         if stop is None and opener is not None and 0 in current:
