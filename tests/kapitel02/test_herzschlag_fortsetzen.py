@@ -21,7 +21,6 @@ from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from temporalio.exceptions import TimeoutType
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
-from von_hand import report_by_hand, worker_by_hand
 
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
@@ -46,6 +45,7 @@ from kapitel02.herzschlag_fortsetzen.wrong import (
     SilentSteps,
     SkippingSteps,
 )
+from von_hand import end, line, output, program
 
 # Läufe und Versuche: alle auf einmal, denn jeder wartet Timeouts in Echtzeit ab.
 
@@ -178,17 +178,16 @@ def test_heartbeats_stehen_nicht_in_der_history() -> None:
 
 @pytest.mark.prozess
 async def test_von_hand_mit_worker_und_rechnung(timelapse: Timelapse, tmp_path: Path) -> None:
-    assert timelapse.server is not None
-    package = "kapitel02.herzschlag_fortsetzen"
-    assert await report_by_hand(f"{package}.services", tmp_path, "--neu", "5") == ["nordlicht-daten/pakete.csv"]
-    async with worker_by_hand(f"{package}.worker", timelapse.server.address, tmp_path, "--dauer", "0.01") as process:
+    services, worker = (f"kapitel02.herzschlag_fortsetzen.{name}" for name in ("services", "worker"))
+    assert await output(services, "--neu", "5", folder=tmp_path) == ["nordlicht-daten/pakete.csv"]
+    with program(worker, "--dauer", "0.01", folder=tmp_path, timelapse=timelapse) as started:
+        assert f"Prozess {started.pid}" in await line(started)
         handle = await timelapse.client.start_workflow(
             CloseDay.run, DayEnd("nordlicht-daten/pakete.csv"), id="von-hand", task_queue=TASK_QUEUE
         )
         assert (await result(handle, 30)) == Report(last_row=5, resumed_at=1)
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 20) == 0
-    assert await report_by_hand(f"{package}.services", tmp_path) == [
+        await end(started, signal.SIGTERM)
+    assert await output(services, folder=tmp_path) == [
         "Frachtführer: 5 Aufrufe",
         "Rechnung: 5 Pakete, davon doppelt: 0, fehlend: 0",
     ]

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from lokale_beispiele import DefaultThreshold, SavedByTimer, SwitchedToLocal, Waiter, WaitLocally, third_time_lucky
-from programm import interrupt, program, ready
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
@@ -33,6 +32,7 @@ from kapitel02.lokale_activity.services import DRAW, LOOK_UP, Register
 from kapitel02.lokale_activity.worker import create_worker, worker_with
 from kapitel02.lokale_activity.workflow import WriteInvoice
 from kapitel02.lokale_activity.wrong import ActivityIdDesk
+from von_hand import end, line, program
 
 TOTAL = 95_670
 
@@ -252,13 +252,13 @@ async def test_query_wartet_auf_die_lokalen_schritte(timelapse: Timelapse, tmp_p
 
 @pytest.mark.prozess
 async def test_programm_laeuft_wie_beschrieben(timelapse: Timelapse, tmp_path: Path) -> None:
-    with program("kapitel02.lokale_activity.worker", timelapse, tmp_path) as started:
-        await ready(started)
+    with program("kapitel02.lokale_activity.worker", folder=tmp_path, timelapse=timelapse) as started:
+        assert await line(started) == "Worker bereit. Ende mit Strg-C."
         handle = await timelapse.client.start_workflow(
             WriteInvoice.run, order("R-9"), id="rechnung-R-9", task_queue="lokale-activity"
         )
         assert await result(handle, 30) == Invoice(1, TOTAL, [])
-        await interrupt(started)
+        await end(started)
     assert counted(tmp_path / "nordlicht-daten") == (8, 1, 1)
 
 
