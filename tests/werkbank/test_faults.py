@@ -720,6 +720,44 @@ async def test_nichts_bleibt_zurueck_wenn_der_elternprozess_stirbt(timelapse: Ti
     await eventually(lambda: gone(worker) and gone(middleman))
 
 
+UNGUARDED = """
+import asyncio, sys
+from temporalio.client import Client
+from dauerlauf.errors import DauerlaufError
+from dauerlauf.worker_process import WorkerProcess
+
+async def main():
+    client = await Client.connect(sys.argv[1])
+    try:
+        await WorkerProcess.start("werkbank.stoer_worker:create_worker", client, arguments={"task_queue": "x"})
+    except DauerlaufError as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.prozess
+async def test_skript_ohne_main_bekommt_einen_satz_und_keinen_traceback(timelapse: Timelapse, tmp_path: Path) -> None:
+    script = tmp_path / "ohne_main.py"
+    script.write_text(UNGUARDED)
+    assert timelapse.server is not None
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(script),
+        timelapse.server.address,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, err.decode()) == (0, "")
+    assert out.decode() == (
+        "Der neue Prozess lädt Ihr Skript und startet dabei selbst Worker; "
+        'rufen Sie `asyncio.run(…)` nur unter `if __name__ == "__main__":` auf.\n'
+    )
+
+
 @pytest.mark.prozess
 async def test_server_stirbt_und_vergisst_nichts(tmp_path: Path) -> None:
     """Ein Server auf einer Datenbankdatei stirbt zweimal; der Workflow kommt trotzdem an sein Ende."""
