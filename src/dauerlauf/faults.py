@@ -312,8 +312,8 @@ class FaultPlan:
     ) -> WorkflowHandle[Any, Any]:
         """Startet den Workflow `starts`-mal gleichzeitig unter derselben ID und gibt ihn zurück.
 
-        Der Server nimmt genau einen Start an; nimmt er mehr an, scheitert das mit `AssertionError`. `options` gehen
-        an `Client.start_workflow`.
+        Der Server nimmt genau einen Start an; nimmt er mehr an, scheitert das mit `AssertionError`. Nimmt er keinen an,
+        lief unter der ID schon etwas: `WorkflowAlreadyStartedError`. `options` gehen an `Client.start_workflow`.
         """
         outcomes = await asyncio.gather(
             *(client.start_workflow(workflow, args=args, id=id, **options) for _ in range(self.starts)),
@@ -321,7 +321,8 @@ class FaultPlan:
         )
         accepted = [outcome for outcome in outcomes if isinstance(outcome, WorkflowHandle)]
         for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, WorkflowAlreadyStartedError):
+            rejected = isinstance(outcome, WorkflowAlreadyStartedError)
+            if isinstance(outcome, BaseException) and not (rejected and accepted):
                 raise outcome
         if len(accepted) != 1:
             raise AssertionError(f"Von {self.starts} Starts wurden {len(accepted)} angenommen statt eines einzigen.")

@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType, TimeoutType
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 from temporalio.worker import Replayer, Worker
 
 from dauerlauf.errors import DauerlaufError
@@ -370,6 +371,23 @@ async def test_doppelter_start_wird_einmal_angenommen(timelapse: Timelapse, tmp_
 async def test_ein_anderer_fehler_beim_start_bleibt_sichtbar(timelapse: Timelapse) -> None:
     with pytest.raises(TypeError):
         await FaultPlan(starts=2).start(timelapse.client, Bookings.run, object(), id="x", task_queue="x")
+
+
+@pytest.mark.parametrize("starts", [1, 2])
+async def test_eine_laufende_id_bleibt_ein_fehler(timelapse: Timelapse, starts: int) -> None:
+    running = await timelapse.client.start_workflow(Bookings.run, "x", id=f"laeuft-{starts}", task_queue="niemand")
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await FaultPlan(starts=starts).start(timelapse.client, Bookings.run, "x", id=running.id, task_queue="niemand")
+    await running.terminate()
+
+
+async def test_zwei_angenommene_starts_fallen_auf(timelapse: Timelapse) -> None:
+    policy = WorkflowIDConflictPolicy.USE_EXISTING
+    with pytest.raises(AssertionError, match="Von 2 Starts wurden 2 angenommen"):
+        await FaultPlan(starts=2).start(
+            timelapse.client, Bookings.run, "x", id="zweimal", task_queue="niemand", id_conflict_policy=policy
+        )
+    await timelapse.client.get_workflow_handle("zweimal").terminate()
 
 
 # Der Plan als Daten
