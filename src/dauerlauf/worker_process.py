@@ -49,6 +49,10 @@ TASK_TIMEOUT = timedelta(seconds=1)
 """Nach dieser Zeit wiederholt der Server einen Workflow-Task, dessen Worker mittendrin starb."""
 
 
+_TURN = threading.Lock()
+"""Nur ein Thread fragt zugleich nach dem Ende von Prozessen, und auch jeder Start fragt nach allen. Sonst liest einer
+den Exit-Code aus der Pipe, und `multiprocessing` meldet dem anderen 255 statt -9."""
+
 _PROCESS = "dauerlauf-worker"
 _UNGUARDED = 99
 """Exit-Code eines Kindes, das beim Laden des Skripts selbst einen Worker starten wollte."""
@@ -140,13 +144,15 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         """Ob der Prozess lebt."""
-        alive: bool = self._process.is_alive()
+        with _TURN:
+            alive: bool = self._process.is_alive()
         return alive
 
     def kill(self) -> None:
         """Tötet den Prozess mit SIGKILL und wartet, bis er weg ist; mehrfacher Aufruf schadet nicht."""
-        self._process.kill()
-        self._process.join()
+        with _TURN:
+            self._process.kill()
+            self._process.join()
 
     async def died(self) -> int:
         """Wartet, bis der Prozess endet; gibt den Exit-Code zurück (-9 nach SIGKILL)."""
@@ -157,7 +163,11 @@ class WorkerProcess:
             await ended.wait()
         finally:
             loop.remove_reader(self._process.sentinel)
-        self._process.join()
+        return await asyncio.to_thread(self._exit_code)
+
+    def _exit_code(self) -> int:
+        with _TURN:
+            self._process.join()
         code: int = self._process.exitcode
         return code
 
@@ -187,7 +197,8 @@ def _spawn(order: _Order) -> tuple[Any, Connection]:
     context.set_forkserver_preload(["dauerlauf.worker_process"])
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(order, theirs), daemon=True, name=_PROCESS)
-    process.start()
+    with _TURN:
+        process.start()
     theirs.close()
     return process, ours
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import multiprocessing.connection
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -736,6 +738,29 @@ async def test_nichts_bleibt_zurueck_wenn_der_elternprozess_stirbt(timelapse: Ti
     worker, middleman = map(int, line.split())
     assert await process.wait() == -9
     await eventually(lambda: gone(worker) and gone(middleman))
+
+
+@pytest.mark.prozess
+async def test_exit_code_bleibt_richtig_wenn_zugleich_ein_worker_startet(
+    timelapse: Timelapse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = multiprocessing.connection.wait
+
+    def slow(*arguments: Any) -> Any:
+        ready = real(*arguments)
+        time.sleep(0.1)  # So lange liest noch niemand den Exit-Code, den beide gesehen haben
+        return ready
+
+    arguments = {"task_queue": timelapse.task_queue()}
+    first = await WorkerProcess.start(FACTORY, timelapse.client, arguments=arguments)
+    os.kill(first.pid, signal.SIGKILL)
+    await eventually(lambda: gone(first.pid))
+    monkeypatch.setattr(multiprocessing.connection, "wait", slow)
+    code, second = await asyncio.gather(
+        first.died(), WorkerProcess.start(FACTORY, timelapse.client, arguments=arguments)
+    )
+    second.kill()
+    assert code == -signal.SIGKILL
 
 
 UNGUARDED = """
