@@ -292,6 +292,7 @@ class _Library:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._files: dict[str, int] = {}
+        self._activities: dict[str, SourceLine | None] = {}
 
     def place(self, source: SourceLine) -> tuple[int, int]:
         """Nummer der Datei in `sources` und Zeile."""
@@ -306,6 +307,12 @@ class _Library:
 
         Gibt es mehrere, gilt die, die der Workflow nennt.
         """
+        if name not in self._activities:
+            self._activities[name] = self._definition(name)
+        found = self._activities[name]
+        return self.place(found) if found is not None else None
+
+    def _definition(self, name: str) -> SourceLine | None:
         for module in self._modules():
             for function in _functions(module):
                 definition = activity._Definition.from_callable(function)
@@ -313,7 +320,7 @@ class _Library:
                     code = inspect.unwrap(function).__code__
                     lines, first = inspect.getsourcelines(code)
                     offset = next(i for i, line in enumerate(lines) if "def " in line)
-                    return self.place(SourceLine(package_path(code.co_filename), first + offset, "", name))
+                    return SourceLine(package_path(code.co_filename), first + offset, "", name)
         return None
 
     def _modules(self) -> Iterator[ModuleType]:
