@@ -1,6 +1,7 @@
 """Der Laufspieler: Zeilen, Variablen und Abstürze stammen aus Aufzeichnung und Replay und passen zueinander."""
 
 import ast
+import base64
 import hashlib
 import importlib
 import json
@@ -11,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 
 from dauerlauf import timeline
-from dauerlauf.crashes import MOST_POINTS, CrashKind, crash, points
+from dauerlauf.crashes import MOST_POINTS, CrashKind, CrashRun, crash, points
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.history import Step, StepKind, load, normalise, same_behaviour
 from dauerlauf.player import Document, Frame, PlayedRun, document, packed
@@ -284,6 +285,17 @@ def test_falscher_oder_fehlender_absturz_faellt_auf(copied: Path, event: int, ot
         document(copied_pattern().find("ohne-absturz"))
 
 
+def test_anderer_anfang_faellt_auf(copied: Path) -> None:
+    file = copied / "histories" / "abstuerze" / "ohne-absturz-7.json"
+    data = json.loads(file.read_text("utf-8"))
+    payload = data["events"][0]["workflowExecutionStartedEventAttributes"]["input"]["payloads"][0]
+    changed = base64.b64decode(payload["data"]).replace(b"4990", b"4991")
+    payload["data"] = base64.b64encode(changed).decode()
+    file.write_text(json.dumps(data), "utf-8")
+    with pytest.raises(DauerlaufError, match="„nach charge_payment“ passt nicht mehr zum ungestörten Lauf"):
+        document(copied_pattern().find("ohne-absturz"))
+
+
 def test_fehlende_aufzeichnung(copied: Path) -> None:
     (copied / "histories" / "ohne-absturz.json").unlink()
     with pytest.raises(DauerlaufError, match="„ohne-absturz“ ist nicht aufgezeichnet; `dauerlauf zeichne-auf absturz"):
@@ -300,6 +312,17 @@ def test_augenblicke_des_todes() -> None:
     # Die Etiketten zeichnet ein anderer Worker; in ihm kann dieser nicht sterben.
     assert [point.activity for point in during] == ["load_tariff", "book_letter", "book_parcel"]
     assert [point.event for point in found] == sorted(point.event for point in found)
+
+
+def test_doppelte_activity_und_ueberlebender_worker_fallen_auf() -> None:
+    scenario = find_pattern("absturz_und_weiter").find("ohne-absturz")
+    (file, point), *_ = [one for one in crash_files(scenario).items() if one[1].label == "nach charge_payment"]
+    run = CrashRun(point, load(file), None, -9, {"1": 1, "2": 2})
+    run.check()
+    with pytest.raises(DauerlaufError, match="Activity 1 lief 2-mal, obwohl ihr Ergebnis schon in der History stand"):
+        replace(run, executions={"1": 2, "2": 1}).check()
+    with pytest.raises(DauerlaufError, match="Der Worker endete mit Code 0"):
+        replace(run, exit_code=0).check()
 
 
 @pytest.mark.prozess
