@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from dauerlauf import timeline
 from dauerlauf.crashes import MOST_POINTS, CrashKind, CrashRun, crash, points
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.history import Step, StepKind, load, normalise, same_behaviour
+from dauerlauf.history._variables import Variables, frame_variables
 from dauerlauf.player import Document, Frame, PlayedRun, document, packed
 from dauerlauf.recorder import crash_files
 from dauerlauf.scenario import CrashStage, Pattern, Scenario, Stage, find_pattern, patterns
@@ -178,6 +180,42 @@ def test_variablen_sind_lesbar_und_sagen_was_sich_geaendert_hat() -> None:
                 before = now
                 everything = " ".join([*now, *now.values()])
                 assert not re.search(r"0x[0-9a-f]{6}|temporalio|<[a-z]|object at", everything)
+
+
+def test_gleichzeitige_teile_behalten_ihre_variablen() -> None:
+    run = built(find_pattern("activity_auswahl").find("drei-wege")).smooth
+    parcels: dict[int | None, list[str]] = {}
+    for frame in run.frames:
+        step, variables = step_of(run, frame), {variable: text for variable, text, _ in frame.variables}
+        if "parcel" in variables:
+            opener = step.number if step.kind is StepKind.ACTIVITY_SCHEDULED else step.caused_by
+            parcels.setdefault(opener, []).append(variables["parcel"])
+    # Sechs Activities, je zwei zu einem Paket: Auftrag, Beginn und Ende sehen dasselbe Paket.
+    assert [len(seen) for seen in parcels.values()] == [3] * 6
+    assert all(len(set(seen)) == 1 for seen in parcels.values())
+    assert len({text for seen in parcels.values() for text in seen}) == 3
+
+
+def test_gleiche_namen_in_zwei_funktionen() -> None:
+    def outer(order: str, request: str) -> Variables:
+        return inner(order, "zwei", sys._getframe())
+
+    def inner(order: str, request: str, frame: FrameType) -> Variables:
+        return frame_variables(None, [frame, sys._getframe()], lambda file: False)
+
+    found = dict(outer("O-1", "eins"))
+    assert found == {"order": "„O-1“", "request": "„eins“", "inner: request": "„zwei“"}
+
+
+def test_quelltext_ohne_marken_der_listings() -> None:
+    for scenario in CRASHING:
+        for source in built(scenario).sources:
+            original = (scenario.pattern.folder.parents[1] / source.file).read_text("utf-8").splitlines()
+            assert len(source.lines) == len(original)
+            for shown, line in zip(source.lines, original, strict=True):
+                assert "--8<--" not in shown
+                assert not re.search(r"# \((!|\d)", shown)
+                assert line.startswith(shown)
 
 
 def test_die_saga_merkt_sich_ihre_kompensationen() -> None:
