@@ -10,6 +10,7 @@ import json
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -122,7 +123,9 @@ def document(scenario: Scenario) -> Document:
     file = scenario.pattern.history_file(scenario.name)
     if not file.is_file():
         raise _outdated(scenario, f"„{scenario.name}“ ist nicht aufgezeichnet")
-    return asyncio.run(_document(scenario, file))
+    # In einem eigenen Thread: In einem Notebook läuft schon eine Event-Loop.
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, _document(scenario, file)).result()
 
 
 def packed(document: Document) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def crash_text(step: Step, point: CrashPoint | None) -> str:
         return f"{step.title}: {step.detail}."
     match point.kind:
         case CrashKind.AFTER:
-            text = "bevor der Workflow das Ergebnis sieht. Nach einer Frist merkt es der Server."
+            result = f"das Ergebnis von {point.activity} sieht" if point.activity else "davon erfährt"
+            text = f"bevor der Workflow {result}. Nach einer Frist merkt es der Server."
         case CrashKind.DURING:
             text = f"während {point.activity} läuft. Der Server weiß nicht, ob sie gewirkt hat."
         case CrashKind.WAITING:

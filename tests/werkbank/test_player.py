@@ -254,6 +254,24 @@ def test_gleich_in_jedem_prozess() -> None:
     assert other.stdout.strip() == hashlib.sha256(repr(built(scenario)).encode()).hexdigest()
 
 
+async def test_auch_wo_schon_eine_event_loop_laeuft() -> None:
+    scenario = find_pattern("hallo").find("bestaetigung")
+    assert document(scenario) == built(scenario)
+
+
+def test_was_beim_absturz_geschieht_steht_in_einem_satz() -> None:
+    shown = built(find_pattern("absturz_und_weiter").find("ohne-absturz"))
+    sentences = [frame.text for crash in shown.crashes for frame in crash.run.frames if frame.phase == "crash"]
+    assert [sentence.removeprefix("worker-1 stirbt (SIGKILL), ").partition(". ")[0] for sentence in sentences] == [
+        "während charge_payment läuft",
+        "bevor der Workflow das Ergebnis von charge_payment sieht",
+        "während der Timer läuft",
+        "bevor der Workflow davon erfährt",
+        "während ship_parcel läuft",
+        "bevor der Workflow das Ergebnis von ship_parcel sieht",
+    ]
+
+
 def test_gepackt_ist_nichts_verloren() -> None:
     shown = built(find_pattern("saga").find("glatt"))
     data = json.loads(json.dumps(packed(shown)))
