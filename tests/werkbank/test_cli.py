@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sysconfig
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -238,10 +240,14 @@ def test_abgeschnittene_pipe_ist_kein_fehler() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.bank
-def test_messung_40_laeufe_enden_mit_dem_richtigen_code() -> None:
-    started = time.perf_counter()
+@pytest.mark.gruendlich
+@pytest.mark.timeout(400)
+def test_200_laeufe_in_folge_enden_mit_dem_richtigen_code() -> None:
     command = [PROGRAM, "starte", "hallo", "bestaetigung"]
-    codes = [subprocess.run(command, capture_output=True, timeout=60, check=False).returncode for _ in range(40)]
-    print(f"\n40 Läufe nacheinander: {time.perf_counter() - started:.0f} s, Codes {set(codes)}")
-    assert codes == [0] * 40
+
+    def chain(_: int) -> list[int]:
+        return [subprocess.run(command, capture_output=True, timeout=60, check=False).returncode for _ in range(50)]
+
+    with ThreadPoolExecutor(4) as chains:
+        codes = [code for found in chains.map(chain, range(4)) for code in found]
+    assert Counter(codes) == {0: 200}
