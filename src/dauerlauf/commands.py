@@ -229,10 +229,10 @@ async def _record_all(chosen: Sequence[Pattern], *, compare: bool) -> int:
     return changed
 
 
-def insert_outputs(*, compare: bool) -> int:
-    """Setzt die Ausgaben in die Seiten ein oder vergleicht sie; gibt zurück, wie viele abweichen."""
+def insert_outputs(page: Path | None, *, compare: bool) -> int:
+    """Setzt die Ausgaben aller Seiten (oder einer) ein oder vergleicht sie; gibt zurück, wie viele abweichen."""
     root = completeness.project_root(Path.cwd())
-    found = list(page_outputs.compare(root))
+    found = list(page_outputs.compare(root, page))
     changed = [output for output in found if output.changed]
     for output in changed:
         print(f"{'weicht ab' if compare else 'eingesetzt'}: {output.page.relative_to(root)}: {output.command}")
