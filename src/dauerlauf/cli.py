@@ -108,7 +108,7 @@ def show(
     file: Annotated[
         Path | None, typer.Option("--datei", help="Stattdessen ein Export aus `temporal workflow show -o json`.")
     ] = None,
-    svg: Annotated[bool, typer.Option("--svg", help="Das Bild als SVG statt der Tabelle.")] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="Als SVG statt als Tabelle; mehrere Läufe untereinander.")] = False,
     full: Annotated[bool, typer.Option("--voll", help="Lange Einzelheiten nicht kürzen.")] = False,
 ) -> None:
     """Siehe `commands.show`; `--datei` nimmt auch fremde Histories."""

@@ -104,6 +104,15 @@ def test_nummern_zaehlen_je_seite_und_anker_bleiben_eindeutig(project: Path) -> 
         assert '<a href="#listing-buchen-2">Listing 2</a>' in html
 
 
+def test_das_css_der_bilder_steht_einmal_je_seite(project: Path) -> None:
+    md = Markdown(extensions=[*EXTENSIONS, "dauerlauf"], extension_configs={"dauerlauf": {"wurzel": str(project)}})
+    for _ in range(2):
+        html = md.reset().convert('::: lauf hallo/bestaetigung "A"\n\n::: lauf hallo/meldung-verloren "B"')
+        assert html.count('<svg class="dl-bild"') == 4
+        assert html.count("<style>") == 1
+        assert html.index("<style>") < html.index("<svg")
+
+
 def test_gleichnamige_teile_werden_verbunden(project: Path) -> None:
     lines = [line.text for line in excerpt(project, "tests/beispiel.py#teile").lines]
     assert lines == [

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -143,9 +144,25 @@ def test_zeige_svg_und_datei(capfd: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capfd, "zeige", "--datei", str(file))
     assert code == 0
     assert "OrderWorkflow" in out
-    code, out, _ = run(capfd, "zeige", "saga", "glatt", "--svg")
-    assert code == 0
-    assert out.startswith("<svg")
+    for arguments, count in ((["saga", "glatt"], 1), (["hallo"], 3), (["--datei", str(file)], 1)):
+        code, out, _ = run(capfd, "zeige", *arguments, "--svg")
+        assert code == 0
+        # Eine gültige Datei, auch mit mehreren Läufen: ein Wurzelelement und darin die Bilder.
+        pictures = list(ET.fromstring(out).iter("{http://www.w3.org/2000/svg}svg"))
+        assert len(pictures) == count
+        assert all(picture.get("width") == "760" for picture in pictures)
+        assert out.count("<style>") == 1
+
+
+def test_das_svg_ist_utf_8_gleich_was_das_terminal_spricht() -> None:
+    done = subprocess.run(
+        [PROGRAM, "zeige", "hallo", "bestaetigung", "--svg"],
+        env=os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    ET.fromstring(done.stdout)
 
 
 def test_konfigurierter_server_und_seine_fehler(
