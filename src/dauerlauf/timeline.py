@@ -375,7 +375,7 @@ def clock_text(time: timedelta) -> str:
 # ---------------------------------------------------------------------------------------------------------
 # Terminal
 
-_WHO = {"client": "Client", "workflow": "Workflow", "activity": "Activity", "other": "Extern", "gap": ""}
+WHO = {"client": "Client", "workflow": "Workflow", "activity": "Activity", "other": "Extern", "gap": ""}
 
 
 def table(steps: Sequence[Step], legend: Captions | None = None, *, limit: int | None = None) -> Table:
@@ -401,9 +401,9 @@ def table(steps: Sequence[Step], legend: Captions | None = None, *, limit: int |
     for row in found:
         cells: list[str | Text] = [
             "" if row.look in (Look.GAP, Look.SKIP, Look.FOLD) else clock_text(row.time),
-            row.service or _WHO[row.lane],
-            _what(row),
-            _particulars(row if limit is None else replace(row, detail=shorten(row.detail, limit))),
+            row.service or WHO[row.lane],
+            what(row),
+            particulars(row if limit is None else replace(row, detail=shorten(row.detail, limit))),
         ]
         if with_source:
             cells.append(str(row.source) if row.source else "")
@@ -411,7 +411,8 @@ def table(steps: Sequence[Step], legend: Captions | None = None, *, limit: int |
     return result
 
 
-def _what(row: Row) -> Text:
+def what(row: Row) -> Text:
+    """Was in der Zeile geschieht: Zeichen und Titel, für das Terminal gefärbt."""
     sign = "✗" if row.failed else _SIGNS[row.look]
     style = "red" if row.failed else _STYLES.get(row.look, "")
     if row.look is Look.PLAIN and row.lane == "activity" and row.part != "begin" and not row.failed:
@@ -425,7 +426,8 @@ _MARKED = {*_ENDINGS, Look.COMPENSATION, Look.CRASH, Look.TAKEOVER, Look.SKIP, L
 _SPOKEN = {Look.COMPENSATION, Look.CRASH, Look.TAKEOVER}
 
 
-def _particulars(row: Row) -> Text:
+def particulars(row: Row) -> Text:
+    """Die Einzelheit einer Zeile, mit dem Wort zu ihrer Gestalt und der Zahl der Versuche davor."""
     text = Text()
     words = [row.look.value] if row.look in _SPOKEN else []
     if row.attempts > 1:
@@ -478,7 +480,7 @@ _DARK = (
     "--dl-fg:#e4e9ee;--dl-muted:#a9b4bf;--dl-rail:#4a5662;--dl-wf:#7fbdea;--dl-ok:#6fcfa5;"
     "--dl-comp:#cf9bec;--dl-bad:#ff9a90;--dl-wait:#e8b95b;--dl-paper:#1a1f26"
 )
-_STYLE = f"""
+STYLE = f"""
 .dl-bild{{{_LIGHT};color:var(--dl-fg);font-family:inherit;max-width:100%;height:auto;display:block}}
 @media (prefers-color-scheme:dark){{.dl-bild{{{_DARK}}}}}
 [data-md-color-scheme="default"] .dl-bild,[data-jp-theme-light="true"] .dl-bild{{{_LIGHT}}}
@@ -563,6 +565,36 @@ def svg(steps: Sequence[Step], legend: Captions | None = None, *, title: str, wi
     return _Painter(rows(steps, legend), steps, title, _WIDE if wide else _NARROW, uid).paint()
 
 
+def sign(row: Row) -> str:
+    """Das Zeichen einer Zeile, wie es im Bild steht, als kleines SVG neben Text; stumm für Vorleseprogramme.
+
+    Die Farben brauchen :data:`STYLE` auf der Seite und ein Element mit der Klasse ``dl-bild`` darum.
+    """
+    work = row.lane in ("activity", "other")
+    tone = "bad" if row.failed else _LOOK_CLASS.get(row.look, "ok" if work else "wf")
+    icon = _LOOK_ICON.get(row.look)
+    hollow = row.look not in _ENDINGS and row.look not in (Look.START, Look.CRASH)
+    if row.failed:
+        icon = "cross"
+    elif work and row.look is not Look.COMPENSATION:
+        icon = None if row.part == "begin" else "check"
+    shape = '<circle class="dl-bar dl-open" r="4.5"/>'
+    if work and row.look in (Look.COMPENSATION, Look.RETRY):
+        tone = tone if row.look is Look.COMPENSATION or row.failed else "ok"
+        shape = '<rect class="dl-bar dl-open" x="-8" y="-8" width="16" height="16" rx="4" stroke-dasharray="3 2"/>'
+    elif work and icon:
+        hollow = False
+        shape = '<rect class="dl-bar" x="-8" y="-8" width="16" height="16" rx="4"/>'
+    elif icon:
+        shape = f'<circle class="dl-bar{" dl-open" if hollow else ""}" r="8.5"/>'
+    stroke = "dl-icon" if hollow else "dl-icon dl-on"
+    path = f'<path class="{stroke}" d="{_ICONS[icon]}" transform="scale(.85)"/>' if icon else ""
+    return (
+        f'<svg class="dl-zeichen dl-{tone}" viewBox="-10 -10 20 20" width="20" height="20" aria-hidden="true">'
+        f"{shape}{path}</svg>"
+    )
+
+
 class _Painter:
     def __init__(self, found: Sequence[Row], steps: Sequence[Step], title: str, layout: _Layout, uid: str) -> None:
         self._rows = found
@@ -614,9 +646,9 @@ class _Painter:
         return (
             f'<svg class="dl-bild" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
             f'height="{height}" role="img" aria-labelledby="{self._id}-t {self._id}-d">'
-            f'<title id="{self._id}-t">{_escape(self._title)}</title>'
-            f'<desc id="{self._id}-d">{_escape(self._description)}</desc>'
-            f"<style>{_STYLE}</style>"
+            f'<title id="{self._id}-t">{escape(self._title)}</title>'
+            f'<desc id="{self._id}-d">{escape(self._description)}</desc>'
+            f"<style>{STYLE}</style>"
             f'<defs><pattern id="{self._id}-h" width="5" height="5" patternUnits="userSpaceOnUse" '
             f'patternTransform="rotate(45)"><path d="M0 0V5" stroke="var(--dl-comp)" stroke-width="4"/>'
             f"</pattern></defs>"
@@ -640,7 +672,7 @@ class _Painter:
                 f'<g class="dl-{_LOOK_CLASS[row.look]}"><path class="dl-icon" d="{_ICONS[icon]}" '
                 f'transform="translate({self._text_x + 6:g} {line - 4:g})"/>'
                 f'<text class="dl-b dl-{_LOOK_CLASS[row.look]}" x="{self._text_x + 17:g}" y="{line:g}" '
-                f'font-size="{small:g}">{_escape(row.look.value)}</text></g>'
+                f'font-size="{small:g}">{escape(row.look.value)}</text></g>'
             )
             line += size * _LINE
         heavy = row.look in _ENDINGS or row.look is Look.START or row.lane in ("gap", "activity") or self._is_wait(row)
@@ -691,7 +723,7 @@ class _Painter:
     def _text(self, text: str, x: float, y: float, css: str = "", size: float | None = None) -> str:
         font = f' font-size="{size:g}"' if size else ""
         name = f' class="{css.strip()}"' if css.strip() else ""
-        return f'<text{name} x="{x:g}" y="{y:g}"{font}>{_escape(text)}</text>'
+        return f'<text{name} x="{x:g}" y="{y:g}"{font}>{escape(text)}</text>'
 
     def _clock(self, label: str, y: float) -> None:
         parts = label.split(" ")
@@ -699,7 +731,7 @@ class _Painter:
         for index, text in enumerate(filter(None, lines)):
             self._texts.append(
                 f'<text class="dl-m" x="{self._layout.clock}" y="{y + 13 + index * 13:g}" text-anchor="end" '
-                f'font-size="{self._layout.small - 1:g}">{_escape(text)}</text>'
+                f'font-size="{self._layout.small - 1:g}">{escape(text)}</text>'
             )
 
     # -- Spuren links
@@ -943,7 +975,8 @@ def _pieces(text: str, width: float, size: float) -> Iterator[str]:
         yield piece + " "
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Der Text für HTML und SVG; nicht druckbare Zeichen werden Leerzeichen."""
     return html_module.escape("".join(char if char.isprintable() else " " for char in text), quote=True)
 
 
@@ -1005,19 +1038,19 @@ def html(steps: Sequence[Step], legend: Captions | None = None, *, title: str, u
     body = "".join(
         "<tr>"
         + "".join(
-            f"<td>{_escape(cell)}</td>"
+            f"<td>{escape(cell)}</td>"
             for cell in (
                 "" if row.lane == "gap" else clock_text(row.time),
-                row.service or _WHO[row.lane],
-                _what(row).plain,
-                _particulars(row).plain,
+                row.service or WHO[row.lane],
+                what(row).plain,
+                particulars(row).plain,
                 *([str(row.source or "")] if with_source else []),
             )
         )
         + "</tr>"
         for row in found
     )
-    caption = _escape(title)
+    caption = escape(title)
     return (
         f'<figure class="dl-figur"><style>{_FIGURE_STYLE}</style>'
         f'<div class="dl-schmal">{svg(steps, legend, title=title, uid=uid)}</div>'
