@@ -6,7 +6,7 @@ Verglichen werden die Zeilen des Bildes (:func:`dauerlauf.timeline.rows`), gepaa
 
 from dauerlauf.compare.align import Aspect, Comparison, Difference, Pair, Side, Verdict, compare
 from dauerlauf.compare.page import html
-from dauerlauf.compare.sides import compare_files, compare_recorded, compare_runs
+from dauerlauf.compare.sides import compare_files, compare_named, compare_recorded, compare_runs, recording
 from dauerlauf.compare.terminal import table
 from dauerlauf.compare.words import summary
 
@@ -19,9 +19,11 @@ __all__ = [
     "Verdict",
     "compare",
     "compare_files",
+    "compare_named",
     "compare_recorded",
     "compare_runs",
     "html",
+    "recording",
     "summary",
     "table",
 ]

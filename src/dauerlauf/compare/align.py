@@ -357,8 +357,8 @@ def _differences(one: _Item, other: _Item, references: References) -> Iterator[D
         if aspect is Aspect.WORKER:
             if _moved(one, other, references):
                 yield Difference(aspect, one.worker, other.worker)
-        elif aspect is Aspect.INPUT and not (aspect in one.facts and aspect in other.facts):
-            continue  # Am Ende eines Vorgangs steht seine Eingabe nicht noch einmal.
+        elif aspect in (Aspect.INPUT, Aspect.TIME) and not (aspect in one.facts and aspect in other.facts):
+            continue  # Wo ein Vorgang bloß endet, steht beides nicht; eine Local Activity nennt beides nie.
         elif aspect in (Aspect.RESULT, Aspect.FAILURE) and _implied(aspect, one.facts, other.facts):
             continue
         elif aspect is Aspect.INPUT and one.row.look is Look.START:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dauerlauf.compare.align import Comparison, Pair, Verdict
-from dauerlauf.compare.words import Stretch, cell, heading, shortened, stretches, summary
-from dauerlauf.timeline import GAP, STYLE, WHO, Row, clock_text, escape, particulars, sign
+from dauerlauf.compare.words import Stretch, actor, cell, heading, shortened, stretches, summary
+from dauerlauf.timeline import GAP, STYLE, Row, clock_text, escape, particulars, sign
 
 LIMIT = 160
 """Nach so vielen Zeichen endet eine Einzelheit mit „…“."""
@@ -22,12 +22,12 @@ _COMPARISON_STYLE = """
 .dl-vergleich{container-type:inline-size;margin:1.5em 0;line-height:1.4}
 .dl-vergleich figcaption{font-size:.92em;margin:.8em 0 0;max-width:none;text-align:left;font-style:normal}
 .dl-vergleich .dl-satz{margin:0 0 .8em;max-width:38em}
-.dl-vergleich :is(ol,li){list-style:none;margin:0;padding:0}
+.dl-vergleich.dl-vergleich.dl-bild :is(ol,li){list-style:none;margin:0;padding:0}
 .dl-vergleich .dl-laeufe,.dl-vergleich .dl-paar{
 display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:.25em .6em}
 .dl-vergleich .dl-laeufe{border-bottom:2px solid var(--dl-wf);padding-bottom:.3em;font-weight:600}
 .dl-vergleich .dl-laeufe span{overflow-wrap:anywhere}
-.dl-vergleich .dl-paar{padding:.5em 0;border-bottom:1px solid var(--dl-rail)}
+.dl-vergleich.dl-vergleich.dl-bild .dl-paar{padding:.6em 0;border-bottom:1px solid var(--dl-rail)}
 .dl-vergleich .dl-urteil{
 grid-column:1/-1;display:flex;align-items:center;gap:.4em;margin:0;font-size:.8em;line-height:1.25;
 color:var(--dl-muted)}
@@ -44,16 +44,17 @@ color:var(--dl-muted)}
 grid-column:2;font-size:.85em;color:var(--dl-muted);overflow-wrap:anywhere;hyphens:auto}
 .dl-vergleich .dl-neu{color:var(--dl-fg)}
 .dl-vergleich .dl-nichts{
-border:1px dashed var(--dl-rail);border-radius:4px;min-height:1.4em;opacity:.9;
+border-radius:4px;min-height:1.4em;
 background:repeating-linear-gradient(
--45deg,transparent 0 6px,color-mix(in srgb,var(--dl-rail) 28%,transparent) 6px 7px)}
+-45deg,transparent 0 6px,color-mix(in srgb,var(--dl-rail) 40%,transparent) 6px 7px)}
 .dl-vergleich .dl-wort{
 position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .dl-vergleich .dl-falte{border-bottom:1px solid var(--dl-rail)}
 .dl-vergleich .dl-falte details{margin:0;padding:0;border:0;font-size:1em}
 .dl-vergleich .dl-falte summary{padding:.5em 0;cursor:pointer;font-size:.9em;overflow-wrap:anywhere}
-.dl-vergleich .dl-falte ol{padding-left:.8em;border-left:3px solid var(--dl-rail)}
-.dl-vergleich .dl-falte li:last-child{border-bottom:0}
+.dl-vergleich.dl-vergleich.dl-bild .dl-falte ol{
+margin:0 0 .5em;padding:0 .6em;background:color-mix(in srgb,var(--dl-rail) 18%,transparent);border-radius:4px}
+.dl-vergleich.dl-vergleich.dl-bild .dl-falte .dl-paar:last-child{border-bottom:0}
 .dl-vergleich .dl-rest{padding:.5em 0;color:var(--dl-muted)}
 @container (min-width:560px){
 .dl-vergleich .dl-laeufe,.dl-vergleich .dl-paar{grid-template-columns:minmax(0,1fr) 6.5em minmax(0,1fr);gap:0 1em}
@@ -123,10 +124,11 @@ def _side(pair: Pair, choose: Callable[[Pair], Row | None], name: str, place: st
         return f'<div class="dl-{place} dl-nichts" aria-hidden="true"></div>'
     row, extra = found
     clock = f'<span class="dl-zeit">{clock_text(row.time)}</span>' if row.lane != "gap" and row.time >= GAP else ""
-    who = row.service or ("" if row.lane in ("workflow", "activity") else WHO[row.lane])
-    lines = [f'<span class="dl-einzel">{escape(line)}</span>' for line in filter(None, (who, particulars(row).plain))]
+    lines = [
+        f'<span class="dl-einzel">{escape(line)}</span>' for line in filter(None, (actor(row), particulars(row).plain))
+    ]
     lines += [f'<span class="dl-einzel dl-neu">{escape(line)}</span>' for line in extra]
     return (
         f'<div class="dl-seite dl-{place}">{sign(row)}<span class="dl-titel">'
-        f'<span class="dl-wort">{escape(name)}: </span>{escape(row.title)}{clock}</span>{"".join(lines)}</div>'
+        f'<span class="dl-wort">{escape(name)}: </span>{escape(row.title).replace("_", "_<wbr>")}{clock}</span>{"".join(lines)}</div>'
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dauerlauf.compare.align import Comparison, Side, compare
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.history import Step, load, steps
-from dauerlauf.scenario import Run, Scenario
+from dauerlauf.scenario import Run, Scenario, find_pattern
 
 
 def _side(scenario: Scenario, run: Sequence[Step]) -> Side:
@@ -28,7 +29,32 @@ def compare_recorded(left: Scenario, right: Scenario) -> Comparison:
     """
     if (left.pattern.name, left.name) == (right.pattern.name, right.name):
         raise DauerlaufError(f"Es ist zweimal der Lauf „{left.name}“; nennen Sie zwei verschiedene.")
-    return compare(*(_side(scenario, steps(load(recording(scenario)))) for scenario in (left, right)))
+    one, other = (_side(scenario, steps(load(recording(scenario)))) for scenario in (left, right))
+    if one.name == other.name:
+        one, other = (replace(side, name=f"{s.pattern.name}/{s.name}") for side, s in ((one, left), (other, right)))
+    return compare(one, other)
+
+
+def compare_named(names: Sequence[str]) -> Comparison:
+    """Vergleicht die Aufzeichnungen zweier Läufe, die so heißen, wie man sie tippt.
+
+    Args:
+        names: ``saga glatt versand-scheitert`` oder, auch über Muster hinweg, ``saga/glatt hallo/bestaetigung``.
+
+    Raises:
+        DauerlaufError: Es sind nicht zwei Läufe, oder wie :func:`compare_recorded`.
+    """
+    if not any("/" in name for name in names):
+        pattern = find_pattern(names[0])
+        if len(names) != 3:
+            raise DauerlaufError(
+                f"Nennen Sie nach „{names[0]}“ genau zwei Szenarien; es gibt: {', '.join(pattern.scenarios)}."
+            )
+        return compare_recorded(*(pattern.find(name) for name in names[1:]))
+    if len(names) != 2 or not all("/" in name for name in names):
+        raise DauerlaufError("Nennen Sie zwei Läufe als „muster/szenario muster/szenario“.")
+    left, right = (name.partition("/") for name in names)
+    return compare_recorded(find_pattern(left[0]).find(left[2]), find_pattern(right[0]).find(right[2]))
 
 
 def compare_files(left: Path, right: Path) -> Comparison:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from dauerlauf.compare.align import Comparison, Pair, Verdict
-from dauerlauf.compare.words import Stretch, cell, heading, shortened, stretches
-from dauerlauf.timeline import WHO, Row, clock_text, particulars, what
+from dauerlauf.compare.words import Stretch, actor, cell, heading, shortened, stretches
+from dauerlauf.timeline import GAP, Row, clock_text, particulars, what
 
 LIMIT = 100
 _STYLES = {
@@ -49,17 +51,13 @@ def table(comparison: Comparison, *, full: bool = False) -> Table:
     return result
 
 
-def _cell(pair: Pair, choose: Callable[[Pair], Row | None], full: bool) -> Text:
+def _cell(pair: Pair, choose: Callable[[Pair], Row | None], full: bool) -> RenderableType:
     found = cell(pair, choose, None if full else LIMIT)
     if found is None:
         return Text("–", style="dim")
     row, extra = found
-    text = Text()
-    if row.lane != "gap":
-        text.append(f"{clock_text(row.time)} ", style="dim")
-    text.append_text(what(row))
-    who = row.service or WHO[row.lane]
-    for line in (Text(who, style="dim"), particulars(row), *map(Text, extra)):
-        if line:
-            text.append("\n  ").append_text(line)
-    return text
+    title = what(row)
+    if row.lane != "gap" and row.time >= GAP:
+        title.append(f"  {clock_text(row.time)}", style="dim")
+    lines = (Text(actor(row), style="dim"), particulars(row), *map(Text, extra))
+    return Group(title, *(Padding(line, (0, 0, 0, 2)) for line in lines if line))

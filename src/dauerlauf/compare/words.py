@@ -8,7 +8,7 @@ from itertools import groupby
 
 from dauerlauf.compare.align import Aspect, Comparison, Difference, Pair, Verdict
 from dauerlauf.history import shorten
-from dauerlauf.timeline import Look, Row
+from dauerlauf.timeline import WHO, Look, Row
 
 ALIKE = 4
 """Ab so vielen gleichartigen Unterschieden hintereinander steht nur der erste da."""
@@ -65,6 +65,11 @@ def _names(pairs: Sequence[Pair]) -> str:
     return ", ".join(names if len(names) <= 4 else [names[0], names[1], "…", names[-1]])
 
 
+def actor(row: Row) -> str:
+    """Wer handelt, wo es der Titel nicht schon sagt: das fremde System oder der Client."""
+    return row.service or ("" if row.lane in ("workflow", "activity") else WHO[row.lane])
+
+
 def heading(pair: Pair) -> str:
     """Das Urteil über ein Paar, mit dem, worin es sich unterscheidet: ``anders: Versuche, Worker``."""
     aspects = ", ".join(difference.aspect for difference in pair.differences)
@@ -85,7 +90,7 @@ def cell(pair: Pair, choose: Callable[[Pair], Row | None], limit: int | None) ->
     lines = []
     for difference in pair.differences:
         value = difference.left if row is pair.left else difference.right
-        if difference.aspect in _UNSEEN and row.lane != "gap":
+        if difference.aspect in _UNSEEN and row.lane != "gap" and not (value and value in row.detail):
             lines.append(f"{difference.aspect}: {value or '–'}")
         elif difference.aspect is Aspect.RESULT and limit is not None and len(row.detail) > limit:
             row = replace(row, detail=f"… {value}")
@@ -133,11 +138,11 @@ def _parting(pair: Pair, left: str, right: str) -> Iterator[str]:
         else:
             yield f"{title} unterscheidet sich ({', '.join(map(_values, pair.differences))})"
     elif not row.count:
-        yield f"dann wartet nur {name} ({row.title.removesuffix(' später')})"
+        yield f"nur {name} wartet ({row.title.removesuffix(' später')})"
     elif row.part == "begin":
-        yield f"dann geschieht in {name} schon anderes, während {title} läuft"
+        yield f"in {name} geschieht schon anderes, während {title} läuft"
     else:
-        yield f"dann nur in {name}: {title}"
+        yield f"nur in {name}: {title}"
 
 
 def _values(difference: Difference) -> str:
