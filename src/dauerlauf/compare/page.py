@@ -51,7 +51,8 @@ background:repeating-linear-gradient(
 position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .dl-vergleich .dl-falte{border-bottom:1px solid var(--dl-rail)}
 .dl-vergleich .dl-falte details{margin:0;padding:0;border:0;font-size:1em}
-.dl-vergleich .dl-falte summary{padding:.5em 0;cursor:pointer;font-size:.9em;overflow-wrap:anywhere}
+.dl-vergleich.dl-vergleich.dl-bild .dl-falte details>summary{
+padding:.6em 1.6em .6em 0;cursor:pointer;font-size:.9em;overflow-wrap:anywhere}
 .dl-vergleich.dl-vergleich.dl-bild .dl-falte ol{
 margin:0 0 .5em;padding:0 .6em;background:color-mix(in srgb,var(--dl-rail) 18%,transparent);border-radius:4px}
 .dl-vergleich.dl-vergleich.dl-bild .dl-falte .dl-paar:last-child{border-bottom:0}
@@ -128,7 +129,8 @@ def _side(pair: Pair, choose: Callable[[Pair], Row | None], name: str, place: st
         f'<span class="dl-einzel">{escape(line)}</span>' for line in filter(None, (actor(row), particulars(row).plain))
     ]
     lines += [f'<span class="dl-einzel dl-neu">{escape(line)}</span>' for line in extra]
+    title = escape(row.title).replace("_", "_<wbr>")
     return (
         f'<div class="dl-seite dl-{place}">{sign(row)}<span class="dl-titel">'
-        f'<span class="dl-wort">{escape(name)}: </span>{escape(row.title).replace("_", "_<wbr>")}{clock}</span>{"".join(lines)}</div>'
+        f'<span class="dl-wort">{escape(name)}: </span>{title}{clock}</span>{"".join(lines)}</div>'
     )

@@ -8,7 +8,8 @@ from collections.abc import Set
 
 _LEAF = re.compile(r"(?:(\w+): )?(„[^“]*“|(?!\w+: )[\w+-][^\s,{}\[\]„“]*)")
 _GENERATED = re.compile(
-    r"(?<!\w)(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?=[a-f]*\d)[0-9a-f]{8,}|[A-Z]-[0-9a-f]{8,})(?!\w)"
+    r"(?<!\w)(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+    r"|(?:(?=[a-f]*\d)(?=\d*[a-f])|(?<=\b[A-Z]-))[0-9a-f]{8,})(?!\w)"
 )
 _SHORTEST = 3
 """Kürzere Texte stehen zu oft zufällig irgendwo, um sie für die Eingabe zu halten."""
@@ -41,8 +42,9 @@ class References:
 
     - Werte der Eingabe, die sich links und rechts unterscheiden: das Feld mit seinem Wert (``cents: 4990``) und Texte
       ab drei Zeichen überall, wo sie vorkommen (``B-1001.txt``);
-    - erzeugte Kennungen: UUIDs und Hexadezimales ab acht Ziffern (``L-9a4f9755``), solange dieselbe links immer
-      derselben rechts entspricht. Wechselt die Entsprechung mitten im Lauf, ist das ein Unterschied.
+    - erzeugte Kennungen: UUIDs und Hexadezimales ab acht Stellen (``L-9a4f9755``; ohne Buchstaben darin nur hinter
+      einem Kürzel wie ``L-``), solange dieselbe links immer derselben rechts entspricht. Wechselt die Entsprechung
+      mitten im Lauf, ist das ein Unterschied.
 
     Zahlen für sich (``1`` und ``2``) gelten nie als Folge der Eingabe.
     """

@@ -17,8 +17,11 @@ def _side(scenario: Scenario, run: Sequence[Step]) -> Side:
 
 
 def compare_runs(left: Run, right: Run) -> Comparison:
-    """Vergleicht zwei gespielte Läufe aus :func:`dauerlauf.scenario.play`."""
-    return compare(*(_side(run.scenario, steps(run.history)) for run in (left, right)))
+    """Vergleicht zwei gespielte Läufe aus :func:`dauerlauf.scenario.play`, auch zwei desselben Szenarios."""
+    one, other = (_side(run.scenario, steps(run.history)) for run in (left, right))
+    if one.name == other.name:
+        one, other = replace(one, name="erster Lauf"), replace(other, name="zweiter Lauf")
+    return compare(one, other)
 
 
 def compare_recorded(left: Scenario, right: Scenario) -> Comparison:

@@ -87,15 +87,16 @@ def cell(pair: Pair, choose: Callable[[Pair], Row | None], limit: int | None) ->
     row = choose(pair)
     if row is None:
         return None
+    left = row is pair.left
+    if pair.given and limit is not None:
+        row = replace(row, detail="")
     lines = []
     for difference in pair.differences:
-        value = difference.left if row is pair.left else difference.right
+        value = difference.left if left else difference.right
         if difference.aspect in _UNSEEN and row.lane != "gap" and not (value and value in row.detail):
             lines.append(f"{difference.aspect}: {value or '–'}")
         elif difference.aspect is Aspect.RESULT and limit is not None and len(row.detail) > limit:
             row = replace(row, detail=f"… {value}")
-    if pair.given and limit is not None:
-        row = replace(row, detail="")
     if limit is not None:
         row, lines = replace(row, detail=shorten(row.detail, limit)), [shorten(line, limit) for line in lines]
     return row, lines
@@ -173,7 +174,9 @@ def _many(number: int, one: str, many: str) -> str:
 
 def _ending(comparison: Comparison, left: str, right: str) -> str:
     ends = [pair for pair in comparison.pairs if pair.row.look in ENDINGS]
-    running = "Der Workflow läuft noch"
+    if not ends:
+        return "beide laufen noch"
+    running = "läuft noch"
     one = next((pair.left.title for pair in ends if pair.left), running)
     other = next((pair.right.title for pair in ends if pair.right), running)
     if one != other:
