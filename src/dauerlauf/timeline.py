@@ -485,6 +485,7 @@ STYLE = f"""
 @media (prefers-color-scheme:dark){{.dl-bild{{{_DARK}}}}}
 [data-md-color-scheme="default"] .dl-bild,[data-jp-theme-light="true"] .dl-bild{{{_LIGHT}}}
 [data-md-color-scheme="slate"] .dl-bild,[data-jp-theme-light="false"] .dl-bild{{{_DARK}}}
+@media print{{.dl-bild.dl-bild.dl-bild{{{_LIGHT}}}}}
 .dl-bild text{{fill:var(--dl-fg);stroke:none}}
 .dl-bild .dl-m{{fill:var(--dl-muted)}}
 .dl-bild .dl-b{{font-weight:600}}

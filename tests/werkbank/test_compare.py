@@ -394,6 +394,18 @@ def test_laufend_gegen_fertig() -> None:
     )
 
 
+def test_beide_enden_gleich_oder_mit_anderem() -> None:
+    def ending(one: Run, other: Run) -> str:
+        return summary(compare(one.side(), other.side())).rpartition("; ")[2]
+
+    assert ending(Run().signal("x").done("1"), Run().done("1")) == "beide enden gleich: Workflow fertig."
+    assert ending(Run().done("1"), Run().done("2")) == "beide enden: Workflow fertig, aber mit anderem Ergebnis."
+    runs = [Run(), Run()]
+    for run, reason in zip(runs, ("Teuer", "Kaputt"), strict=True):
+        run.add(StepKind.FAILED, "Workflow gescheitert", detail=reason, failure=reason)
+    assert ending(*runs) == "beide enden: Workflow gescheitert, aber mit anderem Fehler."
+
+
 # -- Woher die Läufe kommen
 
 

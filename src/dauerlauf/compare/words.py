@@ -150,6 +150,9 @@ def _values(difference: Difference) -> str:
     left, right = difference.left or "–", difference.right or "–"
     if max(len(left), len(right)) > SHORT:
         return difference.aspect
+    name, colon, value = left.partition(": ")
+    if colon and right.startswith(f"{name}: ") and "," not in f"{left}{right}":
+        left, right = f"{name} {value}", right.removeprefix(f"{name}: ")
     return f"{difference.aspect}: {left} / {right}"
 
 
@@ -181,6 +184,6 @@ def _ending(comparison: Comparison, left: str, right: str) -> str:
     other = next((pair.right.title for pair in ends if pair.right), running)
     if one != other:
         return f"am Ende in {left}: {one}, in {right}: {other}"
-    if differences := [difference for pair in ends for difference in pair.differences]:
-        return f"beide enden: {one}, aber verschieden ({', '.join(map(_values, differences))})"
+    if aspects := [difference.aspect for pair in ends for difference in pair.differences]:
+        return f"beide enden: {one}, aber mit anderem {Aspect.FAILURE if Aspect.FAILURE in aspects else Aspect.RESULT}"
     return f"beide enden gleich: {one}"
