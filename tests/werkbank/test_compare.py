@@ -514,10 +514,11 @@ def signals(events: int, seed: int) -> WorkflowHistory:
 
 def test_zehntausend_gegen_zehntausend_events_unter_drei_sekunden() -> None:
     histories = [signals(10_000, seed) for seed in (1, 2)]
-    started = time.perf_counter()
+    # Rechenzeit statt Uhrzeit: Was nebenher auf der Maschine läuft, zählt nicht.
+    started = time.process_time()
     found = compare(*(Side(f"lauf-{i}", steps(history)) for i, history in enumerate(histories)))
     page = html(found, title="Lang")
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     assert seconds < 3
     assert len(lefts(found)) == len(rights(found)) == 10_000
     assert Counter(pair.verdict for pair in found.pairs)[Verdict.DIFFERENT] > 4_000

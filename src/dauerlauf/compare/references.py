@@ -75,7 +75,7 @@ class References:
 
     def masked(self, text: str, side: int) -> str:
         """Der Text ohne das, was aus der Eingabe folgt; ``side`` ist 0 für links, 1 für rechts."""
-        return _GENERATED.sub("\1", self._without_inputs(text, side))
+        return _GENERATED.sub("\1", self._without_inputs(text, side)) if text else ""
 
     def _without_inputs(self, text: str, side: int) -> str:
         pattern = self._patterns[side]
@@ -83,6 +83,8 @@ class References:
 
     def same(self, left: str, right: str) -> bool:
         """Ob beide Texte dasselbe sagen; merkt sich dabei, welche Kennungen einander entsprechen."""
+        if not (left and right):
+            return left == right
         one, other = self._without_inputs(left, 0), self._without_inputs(right, 1)
         if _GENERATED.sub("\1", one) != _GENERATED.sub("\1", other):
             return False
