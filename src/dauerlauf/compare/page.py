@@ -52,7 +52,7 @@ position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:ins
 .dl-vergleich .dl-falte{border-bottom:1px solid var(--dl-rail)}
 .dl-vergleich .dl-falte details{margin:0;padding:0;border:0;font-size:1em}
 .dl-vergleich.dl-vergleich.dl-bild .dl-falte details>summary{
-display:inline-block;padding:.6em 1.6em .6em 0;color:var(--dl-wf);font-weight:400;cursor:pointer;font-size:.9em;overflow-wrap:anywhere}
+padding:.6em 1.6em .6em 0;color:var(--dl-wf);font-weight:400;cursor:pointer;font-size:.9em;overflow-wrap:anywhere}
 .dl-vergleich.dl-vergleich.dl-bild .dl-falte details>summary::before{content:none}
 .dl-vergleich.dl-vergleich.dl-bild .dl-falte details>summary::after{top:.85em}
 .dl-vergleich.dl-vergleich.dl-bild .dl-falte ol{
