@@ -306,6 +306,15 @@ def test_was_als_erzeugte_kennung_gilt(left: str, right: str, same: bool) -> Non
     assert References("", "").same(f"„{left}“", f"„{right}“") is same
 
 
+def test_zwei_schritte_duerfen_dieselbe_nummer_tragen() -> None:
+    left, right = Run().activity("a", "1").signal("x"), Run().activity("a", "1").signal("x")
+    for run, answer in ((left, "„offen“"), (right, "„bezahlt“")):
+        for place in (4, 2):
+            asked = replace(run.steps[-1], number=place, kind=StepKind.OTHER, title="Abfrage", detail=answer)
+            run.steps.insert(place, asked)
+    assert verdicts(left, right) == ["Abfrage anders Ergebnis"] * 2
+
+
 def test_andere_workflows_am_anfang_sind_gewollt() -> None:
     left, right = Run().activity("a").done(), Run().activity("a").done()
     right.steps[0] = replace(right.steps[0], name="Order2", title="Workflow Order2 startet")

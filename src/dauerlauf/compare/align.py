@@ -215,7 +215,9 @@ class _Run:
     items: list[_Item] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._steps = {step.number: step for step in self.side.steps}
+        self._steps: dict[int | None, list[Step]] = {}
+        for step in self.side.steps:
+            self._steps.setdefault(step.number, []).append(step)
         caused = [step for step in self.side.steps if step.caused_by is not None]
         self._closes = {step.caused_by: step for step in caused if step.kind not in _NOT_CLOSING}
         self._starts = {step.caused_by: step for step in caused if step.kind is StepKind.ACTIVITY_STARTED}
@@ -237,7 +239,9 @@ class _Run:
         yield (*item.key, *(self.references.masked(text, self.index) for text in outcome))
 
     def _item(self, row: Row, gap: Row | None, worker: str) -> _Item:
-        step = self._steps[row.operation or 0]
+        # Was kein Event ist, trägt die Nummer des Events davor; dann entscheidet der Titel.
+        candidates = self._steps[row.operation]
+        step = next((step for step in candidates if step.title == row.title), candidates[0])
         if step.kind not in _OPENERS:
             return self._single(step, row, gap, worker)
         close = self._closes.get(step.number)
