@@ -26,12 +26,15 @@ def build(context: PageContext, directive: Directive) -> Element:
     directive.allow(words=range(1, 2), text=True)
     pattern_name, _, scenario_name = directive.words[0].partition("/")
     scenario = find_pattern(pattern_name).find(scenario_name)
-    recorded = history.load(recording(scenario))
+    file = recording(scenario)
+    recorded = history.load(file)
     # Ein Replay beim Bau: Es nennt zu jedem Event die Zeile im Workflow und scheitert, wenn Bild und Code nicht
     # mehr zusammenpassen.
-    steps = history.steps(recorded, sources=asyncio.run(history.source_lines(recorded, scenario.pattern.workflows)))
+    sources = asyncio.run(history.source_lines(recorded, scenario.pattern.workflows))
+    steps = history.steps(recorded, sources=sources, queries=history.load_queries(file))
     caption = directive.text or ""
-    picture = timeline.html(steps, scenario.pattern.legend, title=caption)
+    style = context.first("css-der-bilder")
+    picture = timeline.html(steps, scenario.pattern.legend, title=caption, style=style)
     return figure(context, "lauf", f"lauf-{slug(scenario.name)}", caption, picture)
 
 

@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from dauerlauf.compare.lcs import common
 from dauerlauf.compare.references import References
 from dauerlauf.history import Step, StepKind, duration_text
-from dauerlauf.timeline import GAP, Captions, Look, Row, rows
+from dauerlauf.timeline import GAP, STARTS, Captions, Look, Row, rows
 
 
 class Verdict(StrEnum):
@@ -74,7 +74,7 @@ class Pair:
     @property
     def given(self) -> bool:
         """Ob hier die Läufe beginnen: Was sich da unterscheidet, ist gewollt und noch kein Auseinandergehen."""
-        return self.row.look is Look.START and self.left is not None and self.right is not None
+        return self.row.look in STARTS and self.left is not None and self.right is not None
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,7 @@ _NOT_CLOSING = {
     StepKind.ACTIVITY_CANCEL_REQUESTED,
     StepKind.CHILD_STARTED,
     StepKind.NEXUS_STARTED,
+    StepKind.NEXUS_CANCEL_REQUESTED,
     StepKind.OTHER,
 }
 _ENDINGS = {
@@ -365,7 +366,7 @@ def _differences(one: _Item, other: _Item, references: References) -> Iterator[D
             continue  # Wo ein Vorgang bloß endet, steht beides nicht; eine Local Activity nennt beides nie.
         elif aspect in (Aspect.RESULT, Aspect.FAILURE) and _implied(aspect, one.facts, other.facts):
             continue
-        elif aspect is Aspect.INPUT and one.row.look is Look.START:
+        elif aspect is Aspect.INPUT and one.row.look in STARTS:
             if references.inputs:
                 yield Difference(aspect, *references.inputs)
         elif aspect in (Aspect.INPUT, Aspect.RESULT):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dauerlauf.compare.align import Comparison, Side, compare
 from dauerlauf.errors import DauerlaufError
-from dauerlauf.history import Step, load, steps
+from dauerlauf.history import Step, load, load_queries, steps
 from dauerlauf.scenario import Run, Scenario, find_pattern
 
 
@@ -16,9 +16,13 @@ def _side(scenario: Scenario, run: Sequence[Step]) -> Side:
     return Side(scenario.name, run, scenario.pattern.legend, scenario.title)
 
 
+def _steps(file: Path) -> list[Step]:
+    return steps(load(file), queries=load_queries(file))
+
+
 def compare_runs(left: Run, right: Run) -> Comparison:
     """Vergleicht zwei gespielte Läufe aus :func:`dauerlauf.scenario.play`, auch zwei desselben Szenarios."""
-    one, other = (_side(run.scenario, steps(run.history)) for run in (left, right))
+    one, other = (_side(run.scenario, steps(run.history, queries=run.queries)) for run in (left, right))
     if one.name == other.name:
         one, other = replace(one, name="erster Lauf"), replace(other, name="zweiter Lauf")
     return compare(one, other)
@@ -32,7 +36,7 @@ def compare_recorded(left: Scenario, right: Scenario) -> Comparison:
     """
     if (left.pattern.name, left.name) == (right.pattern.name, right.name):
         raise DauerlaufError(f"Es ist zweimal der Lauf „{left.name}“; nennen Sie zwei verschiedene.")
-    one, other = (_side(scenario, steps(load(recording(scenario)))) for scenario in (left, right))
+    one, other = (_side(scenario, _steps(recording(scenario))) for scenario in (left, right))
     if one.name == other.name:
         one, other = (replace(side, name=f"{s.pattern.name}/{s.name}") for side, s in ((one, left), (other, right)))
     return compare(one, other)
@@ -69,7 +73,7 @@ def compare_files(left: Path, right: Path) -> Comparison:
     if left.resolve() == right.resolve():
         raise DauerlaufError(f"Es ist zweimal die Datei „{left}“; nennen Sie zwei verschiedene.")
     same = left.stem == right.stem
-    return compare(*(Side(str(file) if same else file.stem, steps(load(file))) for file in (left, right)))
+    return compare(*(Side(str(file) if same else file.stem, _steps(file)) for file in (left, right)))
 
 
 def recording(scenario: Scenario) -> Path:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from dauerlauf.compare.align import Aspect, Comparison, Difference, Pair, Verdict
 from dauerlauf.history import shorten
-from dauerlauf.timeline import WHO, Look, Row
+from dauerlauf.timeline import ENDINGS, STARTS, WHO, Look, Row
 
 ALIKE = 4
 """Ab so vielen gleichartigen Unterschieden hintereinander steht nur der erste da."""
@@ -16,7 +16,6 @@ MOST = 120
 """So viele Stücke zeigt eine gekürzte Ausgabe höchstens."""
 SHORT = 40
 """Längere Werte stehen nicht im zusammenfassenden Satz."""
-ENDINGS = {Look.DONE, Look.FAILED, Look.CANCELED, Look.RENEWED}
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def summary(comparison: Comparison) -> str:
     if parted is None:
         same = "Beide Läufe tun dasselbe"
         return f"{same}, nur mit anderer Eingabe." if any(pair.differences for pair in pairs) else f"{same}."
-    before = [pair.row for pair in pairs[:parted] if pair.row.count and pair.row.look is not Look.START]
+    before = [pair.row for pair in pairs[:parted] if pair.row.count and pair.row.look not in STARTS]
     # Wovor nur einer wartet, sagt mehr als die Wartezeit.
     if not pairs[parted].row.count and [pair.verdict for pair in pairs[parted + 1 : parted + 2]] == [
         pairs[parted].verdict
