@@ -249,6 +249,18 @@ def test_ausgang_und_ergebnis() -> None:
     assert verdicts(Run().activity("a", failure="Teuer"), Run().activity("a", failure="Kaputt")) == ["a anders Fehler"]
 
 
+def test_jedes_ende_eines_child_workflows_ist_ein_ausgang() -> None:
+    def child(kind: StepKind, word: str) -> Run:
+        run = Run()
+        opened = run.add(StepKind.CHILD_INITIATED, "Child Workflow Pack beauftragt", name="Pack")
+        run.add(kind, f"Child Workflow Pack {word}", name="Pack", actor="child", caused_by=opened)
+        return run.done()
+
+    done = child(StepKind.CHILD_COMPLETED, "fertig").side()
+    pairs = compare(done, child(StepKind.CHILD_FAILED, "abgebrochen").side()).pairs
+    assert [(d.aspect, d.left, d.right) for d in pairs[1].differences] == [(Aspect.OUTCOME, "fertig", "abgebrochen")]
+
+
 def test_gleicher_ausgang_wird_zuerst_gepaart() -> None:
     left, right = Run().activity("a", failure="Kaputt").activity("a", "1"), Run().activity("a", "1")
     assert verdicts(left, right) == ["a nur links"]

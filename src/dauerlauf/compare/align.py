@@ -299,18 +299,12 @@ def _works(step: Step) -> bool:
     return bool(step.identity) and step.kind in (StepKind.WORKFLOW_TASK, StepKind.ACTIVITY_STARTED)
 
 
-_OUTCOMES = {
-    StepKind.ACTIVITY_COMPLETED: "erledigt",
-    StepKind.ACTIVITY_FAILED: "gescheitert",
-    StepKind.ACTIVITY_TIMED_OUT: "überfällig",
-    StepKind.ACTIVITY_CANCELED: "abgebrochen",
-    StepKind.TIMER_FIRED: "abgelaufen",
-    StepKind.TIMER_CANCELED: "gelöscht",
-}
+_TIMERS = {StepKind.TIMER_FIRED: "abgelaufen", StepKind.TIMER_CANCELED: "gelöscht"}
 
 
 def _outcome(close: Step) -> str:
-    return _OUTCOMES.get(close.kind) or ("gescheitert" if close.failure else "erledigt")
+    """Das Wort hinter dem Namen im Titel: „erledigt“, „gescheitert“, „abgebrochen“ …"""
+    return _TIMERS.get(close.kind) or close.title.rpartition(close.name)[2].strip()
 
 
 def _matches(left: Sequence[tuple[str, ...]], right: Sequence[tuple[str, ...]]) -> list[tuple[int, int]]:
