@@ -122,6 +122,28 @@ def show(
         raise DauerlaufError("Nennen Sie entweder ein Muster oder mit --datei einen Export, nicht beides.")
 
 
+@app.command("vergleiche", cls=GermanCommand, help="Stellt zwei Läufe nebeneinander, ohne Server.")
+def compare(
+    pattern: OptionalPatternName = None,
+    left: ScenarioName = None,
+    right: ScenarioName = None,
+    files: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--datei",
+            metavar="DATEI DATEI",
+            help="Stattdessen zwei Exporte aus `temporal workflow show -o json`.",
+            show_default=False,
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--voll", help="Jeden Schritt zeigen und keine Einzelheit kürzen.")] = False,
+) -> None:
+    """Siehe `commands.compare`; zwei Läufe verschiedener Muster heißen `muster/szenario muster/szenario`."""
+    from dauerlauf import commands
+
+    commands.compare([name for name in (pattern, left, right) if name], files, full=full)
+
+
 @app.command("server", cls=GermanCommand, help="Startet den eingebetteten Server mit Web UI, bis Strg-C.")
 def serve(
     port: Annotated[int, typer.Option("--port", help="Port des Servers.")] = SERVER_PORT,

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from dauerlauf import check as completeness
+from dauerlauf import compare as comparison
 from dauerlauf import outputs as page_outputs
 from dauerlauf import timeline
 from dauerlauf.errors import DauerlaufError
@@ -167,6 +168,17 @@ def show_file(file: Path, *, svg: bool, full: bool) -> None:
         _print_svg(timeline.svg(run, title=file.stem, wide=True))
     else:
         console().print(timeline.table(run, limit=None if full else DETAIL_LIMIT))
+
+
+def compare(names: Sequence[str], files: tuple[Path, Path] | None, *, full: bool) -> None:
+    """Vergleicht zwei aufgezeichnete Läufe oder zwei Exporte; `full` faltet und kürzt nichts."""
+    if bool(names) == bool(files):
+        raise DauerlaufError("Nennen Sie entweder ein Muster und zwei Szenarien oder mit --datei zwei Exporte.")
+    found = comparison.compare_files(*files) if files else comparison.compare_named(names)
+    out = console()
+    out.print(comparison.summary(found), style="bold cyan")
+    out.print()
+    out.print(comparison.table(found, full=full))
 
 
 def serve(port: int, ui_port: int, database: Path | None) -> None:

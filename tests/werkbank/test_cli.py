@@ -81,6 +81,20 @@ def test_hilfe_ist_deutsch(capfd: pytest.CaptureFixture[str], command: list[str]
         (["server", "--datei", "/gibt/es/nicht.db"], "Den Ordner „/gibt/es“ gibt es nicht"),
         (["zeige"], "Nennen Sie entweder ein Muster oder mit --datei einen Export"),
         (["zeige", "--datei", "/gibt/es/nicht.json"], "/gibt/es/nicht.json"),
+        (["vergleiche"], "Nennen Sie entweder ein Muster und zwei Szenarien oder mit --datei zwei Exporte"),
+        (["vergleiche", "saga", "--datei", "a", "b"], "Nennen Sie entweder ein Muster und zwei Szenarien oder"),
+        (["vergleiche", "saga"], "Nennen Sie nach „saga“ genau zwei Szenarien; es gibt: glatt,"),
+        (["vergleiche", "saga", "glatt"], "Nennen Sie nach „saga“ genau zwei Szenarien"),
+        (["vergleiche", "sago", "glatt", "parallel"], "Das Muster „sago“ gibt es nicht"),
+        (["vergleiche", "saga", "glatt", "glat"], "hat kein Szenario „glat“"),
+        (["vergleiche", "saga", "glatt", "glatt"], "Es ist zweimal der Lauf „glatt“; nennen Sie zwei verschiedene"),
+        (["vergleiche", "saga", "glatt", "parallel", "zuviel"], "Die Angabe „zuviel“ ist zu viel"),
+        (["vergleiche", "saga/glatt"], "Nennen Sie zwei Läufe als „muster/szenario muster/szenario“"),
+        (["vergleiche", "saga/glatt", "parallel"], "Nennen Sie zwei Läufe als „muster/szenario muster/szenario“"),
+        (["vergleiche", "--datei", "a.json"], "Die Option „--datei“ braucht zwei Angaben"),
+        (["vergleiche", "--datei", "a.json", "/gibt/es/nicht.json"], "Die Datei „a.json“ lässt sich nicht lesen"),
+        (["vergleiche", "--datei", "a.json", "./a.json"], "Es ist zweimal die Datei „a.json“"),
+        (["vergleiche", "--datei", __file__, "a.json"], "ist keine JSON-Datei"),
         (["zeichne-auf", "sago"], "Das Muster „sago“ gibt es nicht"),
     ],
     ids=str,
@@ -163,6 +177,24 @@ def test_das_svg_ist_utf_8_gleich_was_das_terminal_spricht() -> None:
         check=True,
     )
     ET.fromstring(done.stdout)
+
+
+def test_vergleiche_szenarien_und_dateien(capfd: pytest.CaptureFixture[str]) -> None:
+    saga = find_pattern("saga")
+    code, out, _ = run(capfd, "vergleiche", "saga", "glatt", "versand-scheitert")
+    assert code == 0
+    assert out.startswith("Bis charge_payment gleich; register_parcel")
+    assert "⋮ 2 gleiche Schritte" in out
+    _, full, _ = run(capfd, "vergleiche", "saga", "glatt", "versand-scheitert", "--voll")
+    assert "⋮" not in full
+    assert full.splitlines()[:2] == out.splitlines()[:2]
+    files = [str(saga.history_file(name)) for name in ("glatt", "versand-scheitert")]
+    code, compared, _ = run(capfd, "vergleiche", "--datei", *files)
+    assert code == 0
+    # Ohne Legende weiß der Vergleich nicht, was eine Kompensation ist; sonst sagt er dasselbe.
+    assert compared.split(";")[0] == out.split(";")[0]
+    code, _, _ = run(capfd, "vergleiche", "saga/glatt", "hallo/bestaetigung")
+    assert code == 0
 
 
 def test_konfigurierter_server_und_seine_fehler(
