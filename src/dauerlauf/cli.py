@@ -32,8 +32,8 @@ app = typer.Typer(
 )
 
 PatternName = Annotated[str, typer.Argument(metavar="MUSTER", show_default=False)]
-OptionalPatternName = Annotated[str | None, typer.Argument(metavar="[MUSTER]", show_default=False)]
-ScenarioName = Annotated[str | None, typer.Argument(metavar="[SZENARIO]", show_default=False)]
+OptionalPatternName = Annotated[str | None, typer.Argument(metavar="MUSTER", show_default=False)]
+ScenarioName = Annotated[str | None, typer.Argument(metavar="SZENARIO", show_default=False)]
 Compare = Annotated[bool, typer.Option("--vergleiche", help="Nichts schreiben; Code 1 bei Abweichung.")]
 
 
@@ -185,7 +185,7 @@ def record_histories(pattern: OptionalPatternName = None, compare: Compare = Fal
 
 @app.command("ausgaben", cls=GermanCommand, help="Setzt die Ausgaben der Befehle in die Seiten ein.")
 def insert_outputs(
-    page: Annotated[Path | None, typer.Argument(metavar="[SEITE]", show_default=False)] = None, compare: Compare = False
+    page: Annotated[Path | None, typer.Argument(metavar="SEITE", show_default=False)] = None, compare: Compare = False
 ) -> None:
     """Siehe `commands.insert_outputs`."""
     from dauerlauf import commands

@@ -6,7 +6,8 @@ from typing import Any
 from typer._click import exceptions
 from typer.core import TyperCommand, TyperGroup
 
-# Typer baut seine Hilfe aus festen englischen Bausteinen; ein Test stellt sicher, dass keiner übrig bleibt.
+# Typer baut seine Hilfe aus festen englischen Bausteinen; ein Test stellt sicher, dass keiner übrig bleibt. Die
+# deutschen sind gleich lang, wo dahinter eine Spalte beginnt.
 _HELP = (
     ("Usage:", "Aufruf:"),
     ("Options:", "Optionen:"),
@@ -17,8 +18,9 @@ _HELP = (
     ("[required]", "[nötig]"),
     ("COMMAND [ARGS]...", "BEFEHL [ARGUMENTE]..."),
     ("[OPTIONS]", "[OPTIONEN]"),
-    ("<int>", "ZAHL"),
-    ("<path>", "DATEI"),
+    ("<int>", "ZAHL "),
+    ("<path>", "DATEI "),
+    (" <str>", ""),
 )
 
 
@@ -27,7 +29,7 @@ class _GermanHelp:
         text: str = super().get_help(ctx)  # type: ignore[misc]
         for english, german in _HELP:
             text = text.replace(english, german)
-        return text
+        return re.sub(r"\{([A-Z]+)\}", r"\1", text)
 
 
 class GermanCommand(_GermanHelp, TyperCommand):
