@@ -411,6 +411,23 @@ def table(steps: Sequence[Step], legend: Captions | None = None, *, limit: int |
     return result
 
 
+def line(row: Row, *, limit: int | None = None) -> Text:
+    """Eine Zeile allein, für eine Ausgabe, die nur wächst: dieselben Angaben wie in :func:`table`, außer der Quelle.
+
+    Args:
+        row: Die Zeile aus :func:`rows`.
+        limit: Nach so vielen Zeichen endet die Einzelheit mit „…“.
+
+    Returns:
+        Der Text ohne Zeilenende.
+    """
+    clock = "" if row.look in (Look.GAP, Look.SKIP, Look.FOLD) else clock_text(row.time)
+    text = Text(f"{clock:>12}  {row.service or _WHO[row.lane]:<14}  ")
+    text.append_text(_what(row))
+    particulars = _particulars(row if limit is None else replace(row, detail=shorten(row.detail, limit)))
+    return text.append("  ").append_text(particulars) if particulars else text
+
+
 def _what(row: Row) -> Text:
     sign = "✗" if row.failed else _SIGNS[row.look]
     style = "red" if row.failed else _STYLES.get(row.look, "")
