@@ -5,6 +5,7 @@ hängende Workflow-Tasks –, sagt die Beschreibung der Ausführung.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -13,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.segment import Segment, SegmentLines
@@ -63,6 +63,8 @@ class _State:
 
     events: list[HistoryEvent] = field(default_factory=list)
     pending: Sequence[Pending] = ()
+    quiet: bool = False
+    """Ob sich zwischen zwei Blicken nichts getan hat."""
     codec_problem: str = ""
     complete: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,7 +91,7 @@ class _Screen:
 
     def __init__(self, out: Console, title: str, hint: str, legend: timeline.Captions | None, limit: int | None):
         self._out = out
-        self._title = Text(title, style="bold cyan", overflow="ellipsis", no_wrap=True)
+        self._title = Text(title, style="bold cyan")
         self._hint = hint
         self._legend = legend
         self._limit = limit
@@ -118,11 +120,10 @@ class _Screen:
             below.append(Text(state.codec_problem, style="bold red"))
         below.append(Text(f"{len(found)} Events{self._hint}", style="dim"))
         footer = self._lines(Group(*below))
-        room = max(self._out.height - len(footer) - 2, 2)
-        self._live.update(
-            Group(self._title, SegmentLines([*self._tail(room), *footer], new_lines=True)),
-            refresh=True,
-        )
+        header = self._lines(self._title)
+        # Die letzte Zeile des Fensters gehört dem Cursor.
+        room = max(self._out.height - 1 - len(header) - len(footer), 2)
+        self._live.update(SegmentLines([*header, *self._tail(room), *footer], new_lines=True), refresh=True)
 
     def finish(self, found: Sequence[Step], *, keep: bool) -> None:
         self._live.transient = not keep
@@ -164,15 +165,23 @@ class _Log:
         pass
 
     def draw(self, found: Sequence[Step], state: _State) -> None:
-        settled = settled_rows(found, self._legend, complete=state.complete)
+        rows = timeline.rows(found, self._legend, fold=False)
+        settled = settled_rows(rows, complete=state.complete)
         for row in settled[self._printed :]:
             self._print(timeline.line(row, limit=self._limit))
         self._printed = len(settled)
-        problem = [Pending(("codec",), state.codec_problem)] if state.codec_problem else []
-        for pending in [*state.pending, *problem]:
-            if pending.key not in self._told:
-                self._told.add(pending.key)
-                self._print(Text(f"{'…':>12}  {pending.text}"))
+        # Von laufenden Activities und Child Workflows weiß die Beschreibung mehr als ihre offene Zeile.
+        if state.quiet and len(settled) < len(rows) and rows[-1].lane not in ("activity", "other"):
+            self._tell(Pending(("row", rows[-1].operation), rows[-1].title))
+        for pending in state.pending:
+            self._tell(pending)
+        if state.codec_problem:
+            self._tell(Pending(("codec", state.codec_problem), state.codec_problem))
+
+    def _tell(self, pending: Pending) -> None:
+        if pending.key not in self._told:
+            self._told.add(pending.key)
+            self._print(Text(f"{'…':>12}  {pending.text}"))
 
     def finish(self, found: Sequence[Step], *, keep: bool) -> None:
         """Alles steht schon da."""
@@ -181,12 +190,11 @@ class _Log:
         self._out.print(text, soft_wrap=True)
 
 
-def settled_rows(found: Sequence[Step], legend: timeline.Captions | None, *, complete: bool) -> list[timeline.Row]:
-    """Die Zeilen, an denen weitere Events nichts mehr ändern.
+def settled_rows(rows: Sequence[timeline.Row], *, complete: bool) -> Sequence[timeline.Row]:
+    """Die Zeilen aus `timeline.rows(..., fold=False)`, an denen weitere Events nichts mehr ändern.
 
     Offen ist nur die letzte: Ein Vorgang, der dort beginnt, kann mit seinem Ende noch zu einer Zeile verschmelzen.
     """
-    rows = timeline.rows(found, legend, fold=False)
     return rows[:-1] if rows and rows[-1].part == "begin" and not complete else rows
 
 
@@ -313,15 +321,17 @@ async def _look(handle: WorkflowHandle[Any, Any], state: _State, codec: "RemoteC
     """
     before: set[tuple[object, ...]] = set()
     try:
-        while True:
+        while not state.complete:
+            known = len(state.events)
             await asyncio.sleep(LOOK_INTERVAL)
             raw = (await handle.describe()).raw_description
             await _decode(codec, [raw], state)
             now = pending_work(raw, state.events)
             pending = [] if state.complete else [one for one in now if one.key in before]
             before = {one.key for one in now}
-            if pending != state.pending:
-                state.pending = pending
+            quiet = known == len(state.events)
+            if (pending, quiet) != (state.pending, state.quiet):
+                state.pending, state.quiet = pending, quiet
                 state.changed.set()
     finally:
         state.changed.set()
@@ -395,8 +405,8 @@ def _activity(activity: PendingActivityInfo) -> Pending:
         doing = f"{attempt} soll abbrechen"
     elif state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED:
         doing = f"{attempt} läuft{f' auf {activity.last_worker_identity}' if activity.last_worker_identity else ''}"
-    elif (wait := _from_now(activity.next_attempt_schedule_time)) > timedelta(0):
-        doing = f"{attempt} in {duration_text(wait)}"
+    elif (wait := activity.next_attempt_schedule_time.ToDatetime(tzinfo=UTC) - datetime.now(UTC)) > timedelta(0):
+        doing = f"{attempt} in {duration_text(timedelta(seconds=math.ceil(wait.total_seconds())))}"
     else:
         doing = f"{attempt} wartet auf einen Worker"
     if activity.HasField("heartbeat_details") and (details := arguments(activity.heartbeat_details)):
@@ -414,11 +424,6 @@ def _attempt(number: int, most: int = 0) -> str:
 
 def _last(failure: str) -> str:
     return f"; zuletzt: {failure}" if failure else ""
-
-
-def _from_now(moment: Timestamp) -> timedelta:
-    rest = moment.ToDatetime(tzinfo=UTC) - datetime.now(UTC)
-    return timedelta(seconds=round(rest.total_seconds()))
 
 
 def _successor(event: HistoryEvent) -> str | None:
