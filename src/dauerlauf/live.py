@@ -458,7 +458,12 @@ def _explained(client: Client, workflow_id: str, run_id: str | None) -> Iterator
                 f"Den Workflow „{workflow_id}“ gibt es im Namespace „{client.namespace}“ auf {address} nicht; "
                 "`temporal workflow list` nennt alle."
             ) from error
-        raise DauerlaufError(f"{address} antwortet nicht mehr oder mit einem Fehler: {error.message}.") from error
+        if error.status == RPCStatusCode.UNAVAILABLE:
+            raise DauerlaufError(
+                f"Die Verbindung zu {address} ist abgerissen ({error.message}); rufen Sie den Befehl noch einmal auf, "
+                "sobald der Server wieder antwortet."
+            ) from error
+        raise DauerlaufError(f"{address} antwortet mit einem Fehler: {error.message}.") from error
 
 
 async def play_live(

@@ -26,6 +26,7 @@ from dauerlauf.codec import RemoteCodec
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.history import load, steps
 from dauerlauf.scenario import Pattern, find_pattern, patterns
+from dauerlauf.server import EmbeddedServer
 from dauerlauf.timelapse import Timelapse, result
 from werkbank.codec_server import Answer, EncryptionCodec, codec_server
 from werkbank.terminal import in_terminal, screen
@@ -477,6 +478,32 @@ async def test_terminal_zeigt_den_schluss_und_am_ende_alles(timelapse: Timelapse
     assert len(wanted) > 10
     assert [line for line in paper.lines if line][-len(wanted) :] == wanted
     assert "HINWEIS" not in " ".join(paper.lines)
+
+
+def test_vieles_zugleich_passt_ins_fenster() -> None:
+    paper = Paper(terminal=True, height=16)
+    pending = [live.Pending(("activity", number), f"ship {number}: läuft") for number in range(40)]
+    found = steps(load(find_pattern("saga").history_file("glatt")))
+    with live._Screen(paper.console, "lang", "", None, None) as view:
+        view.draw(found, live._State(pending=pending, codec_problem="Der Codec-Server schweigt."))
+    shown = [line for line in paper.lines if line]
+    assert shown[0] == "lang"
+    assert shown[-9:] == [*(f"… ship {number}: läuft" for number in range(6)), "… und 34 weitere", *shown[-2:]]
+    assert shown[-2:] == ["Der Codec-Server schweigt.", f"{len(found)} Events"]
+    assert len(shown) == 15
+
+
+@pytest.mark.gruendlich
+async def test_server_verschwindet_mitten_im_lauf() -> None:
+    server = await EmbeddedServer.start()
+    client = await server.connect()
+    await client.start_workflow("Bestellung", id="b-1", task_queue="niemand")
+    paper = Paper()
+    watching = asyncio.ensure_future(live.watch(client, "b-1", out=paper.console))
+    await paper.seen("Workflow Bestellung startet")
+    server.kill()
+    with pytest.raises(DauerlaufError, match=rf"^Die Verbindung zu {server.address} ist abgerissen \("):
+        await asyncio.wait_for(watching, WAIT)
 
 
 def long_history(length: int) -> list[HistoryEvent]:
