@@ -163,7 +163,7 @@ def show(
     file: Annotated[
         Path | None, typer.Option("--datei", help="Stattdessen ein Export aus `temporal workflow show -o json`.")
     ] = None,
-    svg: Annotated[bool, typer.Option("--svg", help="Das Bild als SVG statt der Tabelle.")] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="Als SVG statt als Tabelle; mehrere Läufe untereinander.")] = False,
     full: Annotated[bool, typer.Option("--voll", help="Lange Einzelheiten nicht kürzen.")] = False,
 ) -> None:
     """Siehe `commands.show`; `--datei` nimmt auch fremde Histories."""
@@ -175,6 +175,28 @@ def show(
         commands.show(pattern, scenario, svg=svg, full=full)
     else:
         raise DauerlaufError("Nennen Sie entweder ein Muster oder mit --datei einen Export, nicht beides.")
+
+
+@app.command("vergleiche", cls=GermanCommand, help="Stellt zwei Läufe nebeneinander, ohne Server.")
+def compare(
+    pattern: OptionalPatternName = None,
+    left: ScenarioName = None,
+    right: ScenarioName = None,
+    files: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--datei",
+            metavar="DATEI DATEI",
+            help="Stattdessen zwei Exporte aus `temporal workflow show -o json`.",
+            show_default=False,
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--voll", help="Jeden Schritt zeigen und keine Einzelheit kürzen.")] = False,
+) -> None:
+    """Siehe `commands.compare`; zwei Läufe verschiedener Muster heißen `muster/szenario muster/szenario`."""
+    from dauerlauf import commands
+
+    commands.compare([name for name in (pattern, left, right) if name], files, full=full)
 
 
 @app.command("server", cls=GermanCommand, help="Startet den eingebetteten Server mit Web UI, bis Strg-C.")
@@ -217,11 +239,13 @@ def record_histories(pattern: OptionalPatternName = None, compare: Compare = Fal
 
 
 @app.command("ausgaben", cls=GermanCommand, help="Setzt die Ausgaben der Befehle in die Seiten ein.")
-def insert_outputs(compare: Compare = False) -> None:
+def insert_outputs(
+    page: Annotated[Path | None, typer.Argument(metavar="[SEITE]", show_default=False)] = None, compare: Compare = False
+) -> None:
     """Siehe `commands.insert_outputs`."""
     from dauerlauf import commands
 
-    changed = commands.insert_outputs(compare=compare)
+    changed = commands.insert_outputs(page, compare=compare)
     raise typer.Exit(int(compare and changed > 0))
 
 

@@ -47,6 +47,8 @@ def sentence(error: exceptions.ClickException) -> str:
         return f"Es fehlt die Angabe {_name(error)}; {help_hint}"
     if isinstance(error, exceptions.BadParameter):
         return f"Der Wert für {_name(error)} passt nicht; {help_hint}"
+    if isinstance(error, exceptions.BadOptionUsage) and "requires 2 arguments" in error.format_message():
+        return f"Die Option „{error.option_name}“ braucht zwei Angaben; {help_hint}"
     if isinstance(error, exceptions.BadOptionUsage):
         return f"Die Option „{error.option_name}“ ist falsch benutzt; {help_hint}"
     message = error.format_message()

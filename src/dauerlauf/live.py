@@ -171,7 +171,7 @@ class _Log:
             self._print(timeline.line(row, limit=self._limit))
         self._printed = len(settled)
         # Von laufenden Activities und Child Workflows weiß die Beschreibung mehr als ihre offene Zeile.
-        if state.quiet and len(settled) < len(rows) and rows[-1].lane not in ("activity", "other"):
+        if state.quiet and len(settled) < len(rows) and rows[-1].lane not in ("activity", "child", "nexus"):
             self._tell(Pending(("row", rows[-1].operation), rows[-1].title))
         for pending in state.pending:
             self._tell(pending)

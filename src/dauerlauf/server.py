@@ -132,8 +132,9 @@ class EmbeddedServer:
     (auf Linux auch nach SIGKILL) mit dem Prozess, der ihn gestartet hat.
     """
 
-    def __init__(self, command: list[str], address: str, ui_url: str | None) -> None:
+    def __init__(self, command: list[str], address: str, ui_url: str | None, *, in_memory: bool) -> None:
         """Nicht direkt verwenden; siehe `start`."""
+        self._in_memory = in_memory
         self.address = address
         self.ui_url = ui_url
         self._command = command
@@ -175,7 +176,8 @@ class EmbeddedServer:
                 command += ["--search-attribute", f"{key}={kind}"]
             for key, value in {**DYNAMIC_CONFIG, **(dynamic_config or {})}.items():
                 command += ["--dynamic-config-value", f"{key}={value}"]
-            server = cls(command, f"127.0.0.1:{chosen}", f"http://127.0.0.1:{chosen_ui}" if ui else None)
+            ui_url = f"http://127.0.0.1:{chosen_ui}" if ui else None
+            server = cls(command, f"127.0.0.1:{chosen}", ui_url, in_memory=database is None)
             try:
                 await server._launch()
             except DauerlaufError:
@@ -248,8 +250,15 @@ class EmbeddedServer:
         return client
 
     async def stop(self) -> None:
-        """Beendet den Server geordnet (SIGTERM), nach 5 s mit SIGKILL; mehrfacher Aufruf schadet nicht."""
+        """Beendet den Server; mehrfacher Aufruf schadet nicht.
+
+        Mit Datenbankdatei geordnet (SIGTERM, nach 5 s SIGKILL), ohne sie sofort: Was nur im Speicher steht, ist nach
+        beidem weg, und das geordnete Ende dauert über 1 s.
+        """
         if self._process is None:
+            return
+        if self._in_memory:
+            self.kill()
             return
         self._process.terminate()
         deadline = time.monotonic() + 5
