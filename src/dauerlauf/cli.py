@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SERVER_PORT = 7233
 UI_PORT = 8233
+LIVE_PACE = 0.25
 
 app = typer.Typer(
     cls=GermanGroup,
@@ -94,11 +95,65 @@ def list_patterns() -> None:
 
 
 @app.command("starte", cls=GermanCommand, help="Spielt alle Szenarien eines Musters oder das genannte.")
-def start(pattern: PatternName, scenario: ScenarioName = None) -> None:
+def start(
+    pattern: PatternName,
+    scenario: ScenarioName = None,
+    live: Annotated[bool, typer.Option("--live", help="Zeichnet die Zeitachse, während der Workflow läuft.")] = False,
+    pace: Annotated[
+        float | None,
+        typer.Option(
+            "--takt",
+            metavar="SEKUNDEN",
+            min=0,
+            max=60,
+            show_default=False,
+            help="Mit --live auf dem Terminal: Pause nach jedem Schritt (sonst 0,25); 0 zeigt alles sofort.",
+        ),
+    ] = None,
+) -> None:
     """Siehe `commands.start`."""
+    if pace is not None and not live:
+        raise DauerlaufError("--takt gilt nur zusammen mit --live.")
     from dauerlauf import commands
 
-    commands.start(pattern, scenario)
+    commands.start(pattern, scenario, pace=(LIVE_PACE if pace is None else pace) if live else None)
+
+
+@app.command("beobachte", cls=GermanCommand, help="Zeigt eine Ausführung auf Ihrem Server, während sie läuft.")
+def observe(
+    workflow_id: Annotated[str, typer.Argument(metavar="WORKFLOW_ID", show_default=False)],
+    run_id: Annotated[
+        str | None, typer.Option("--lauf", metavar="RUN_ID", help="Mit diesem Lauf beginnen statt mit dem jüngsten.")
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", metavar="NAME", help="Ein anderer Namespace als der eingestellte.")
+    ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            "--codec",
+            metavar="URL",
+            envvar="TEMPORAL_CODEC_ENDPOINT",
+            show_envvar=False,
+            help="Codec-Server, der Payloads entschlüsselt; auch aus TEMPORAL_CODEC_ENDPOINT.",
+        ),
+    ] = None,
+    codec_auth: Annotated[
+        str | None,
+        typer.Option(
+            "--codec-auth",
+            metavar="WERT",
+            envvar="TEMPORAL_CODEC_AUTH",
+            show_envvar=False,
+            help="Kopf „Authorization“ für den Codec-Server; auch aus TEMPORAL_CODEC_AUTH.",
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--voll", help="Lange Einzelheiten nicht kürzen.")] = False,
+) -> None:
+    """Siehe `commands.observe`."""
+    from dauerlauf import commands
+
+    commands.observe(workflow_id, run_id, namespace=namespace, codec=codec, codec_auth=codec_auth, full=full)
 
 
 @app.command("zeige", cls=GermanCommand, help="Zeigt aufgezeichnete Läufe als Zeitachse, ohne Server.")

@@ -63,4 +63,7 @@ def sentence(error: exceptions.ClickException) -> str:
 
 def _name(error: exceptions.BadParameter) -> str:
     parameter = error.param
-    return str(parameter.metavar or parameter.opts[0]) if parameter else str(error.param_hint)
+    if parameter is None:
+        return str(error.param_hint)
+    name = parameter.opts[0]
+    return name if name.startswith("-") else str(parameter.metavar or name)

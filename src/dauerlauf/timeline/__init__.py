@@ -20,7 +20,7 @@ from dauerlauf.timeline.rows import (
 from dauerlauf.timeline.sign import sign
 from dauerlauf.timeline.style import STYLE
 from dauerlauf.timeline.svg import album, svg
-from dauerlauf.timeline.terminal import WHO, particulars, table, what
+from dauerlauf.timeline.terminal import WHO, line, particulars, table, what
 from dauerlauf.timeline.words import escape
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "clock_text",
     "escape",
     "html",
+    "line",
     "particulars",
     "rows",
     "sign",
