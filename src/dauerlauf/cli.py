@@ -78,12 +78,14 @@ def overview(context: typer.Context) -> None:
     print("Zum Anfangen:")
     for command, effect in (
         ("dauerlauf starte saga", "eine Bestellung, die scheitert und aufräumt"),
+        ("dauerlauf starte saga glatt --live", "ein Lauf, gezeichnet, während er geschieht"),
         ("dauerlauf liste", "alle Muster"),
         ("dauerlauf zeige saga zahlung-scheitert", "ein aufgezeichneter Lauf, ohne Server"),
+        ("dauerlauf vergleiche saga glatt worker-stirbt", "zwei Läufe nebeneinander"),
         ("dauerlauf lies", "das Buch im Browser"),
         ("dauerlauf --help", "alle Befehle"),
     ):
-        print(f"  {command:<42}{effect}")
+        print(f"  {command:<47}{effect}")
 
 
 @app.command("liste", cls=GermanCommand, help="Alle Muster nach Kapiteln, mit ihrem Problem in einer Zeile.")
