@@ -130,7 +130,7 @@ class _Painter:
                 shown = label
             bottom = self._words(row, y)
             if row.lane == "gap" or is_wait(row):
-                bottom = max(bottom, y + 14)
+                bottom = max(bottom, y + 14, y + self._retries_across(index) * _SEGMENT * 1.2 - 8)
                 self._band(row, y - 4, bottom + 4)
                 bottom += 8
             elif row.lane != "gap":
@@ -156,6 +156,12 @@ class _Painter:
             f"{self._rails(y)}{self._arms}{self._nodes}"
             f'<g font-size="{self._layout.size:g}">{self._texts}</g></svg>'
         )
+
+    def _retries_across(self, index: int) -> int:
+        """Wie viele Versuche in eine Wartezeit passen sollen: so viele, wie eine Activity darüber hinweg braucht."""
+        before = {row.operation for row in self._rows[:index] if row.part == "begin"}
+        ends = (row for row in self._rows[index:] if row.part == "end" and row.operation in before)
+        return min(max((row.attempts for row in ends if row.attempts > 2), default=0), _CHIPS)
 
     def _select(self, index: int) -> None:
         for layer in (self._arms, self._nodes, self._texts):
