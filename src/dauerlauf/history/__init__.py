@@ -8,7 +8,7 @@ https://docs.temporal.io/references/events
 from dauerlauf.history._files import dump, load
 from dauerlauf.history._normalise import BASE_TIME, normalise, normalise_queries, package_path
 from dauerlauf.history._queries import Query, dump_queries, is_queries_file, load_queries, queries_file
-from dauerlauf.history._sources import source_lines
+from dauerlauf.history._sources import Spot, Trace, source_lines, trace
 from dauerlauf.history._steps import SourceLine, Step, StepKind, event_name, same_behaviour, steps
 from dauerlauf.history._text import arguments, duration_text, failure_text, readable, shorten, size_text
 
@@ -16,8 +16,10 @@ __all__ = [
     "BASE_TIME",
     "Query",
     "SourceLine",
+    "Spot",
     "Step",
     "StepKind",
+    "Trace",
     "arguments",
     "dump",
     "dump_queries",
@@ -37,4 +39,5 @@ __all__ = [
     "size_text",
     "source_lines",
     "steps",
+    "trace",
 ]
