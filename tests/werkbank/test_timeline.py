@@ -618,6 +618,8 @@ def test_gedruckt_ist_das_bild_breit_und_hell_und_bleibt_auf_einer_seite(browser
             ".map(s => [s.parentElement.className, getComputedStyle(s).getPropertyValue('--dl-fg')])"
         )
         assert shown == [["dl-breit", LIGHT["fg"]]] * 3
+        breaks = "[...document.querySelectorAll('figure')].map(f => getComputedStyle(f).breakInside)"
+        assert page.evaluate(breaks) == ["avoid"] * 3
         # Jedes der drei Bilder ist höher als eine halbe Seite; ungeteilt braucht jedes seine eigene.
         pages = re.findall(rb"/Type /Page\b", page.pdf(format="A5", landscape=False))
         assert len(pages) == 3
