@@ -7,22 +7,28 @@ nichts dazwischen geschieht; Wartezeiten sind eigene Zeilen; lange Wiederholunge
 from dauerlauf.timeline.page import Picture, html
 from dauerlauf.timeline.rows import GAP, MAX_ROWS, Captions, Look, Row, clock_text, rows, summary
 from dauerlauf.timeline.style import STYLE
-from dauerlauf.timeline.svg import album, svg
-from dauerlauf.timeline.terminal import table
+from dauerlauf.timeline.svg import album, sign, svg
+from dauerlauf.timeline.terminal import WHO, particulars, table, what
+from dauerlauf.timeline.words import escape
 
 __all__ = [
     "GAP",
     "MAX_ROWS",
     "STYLE",
+    "WHO",
     "Captions",
     "Look",
     "Picture",
     "Row",
     "album",
     "clock_text",
+    "escape",
     "html",
+    "particulars",
     "rows",
+    "sign",
     "summary",
     "svg",
     "table",
+    "what",
 ]
