@@ -49,7 +49,14 @@ class Legend:
 class Stage:
     """Die Bühne eines Szenarios: Server, Task Queue, Ordner für Datenbanken und die Notizen zum Befund."""
 
-    def __init__(self, client: Client, timelapse: Timelapse | None, folder: Path, task_queue: str) -> None:
+    def __init__(
+        self,
+        client: Client,
+        timelapse: Timelapse | None,
+        folder: Path,
+        task_queue: str,
+        on_start: "StartListener | None" = None,
+    ) -> None:
         """Nicht direkt verwenden; `play` baut die Bühne auf."""
         self.client = client
         self.timelapse = timelapse
@@ -57,6 +64,7 @@ class Stage:
         self.task_queue = task_queue
         self.notes: list[str] = []
         self.handle: WorkflowHandle[Any, Any] | None = None
+        self._on_start = on_start
 
     def worker_client(
         self, identity: str = "worker-1", *interceptors: temporalio.client.Interceptor, **settings: Any
@@ -75,6 +83,8 @@ class Stage:
         )
         if self.handle is None:
             self.handle = handle
+            if self._on_start is not None:
+                self._on_start(handle)
         return handle
 
     def note(self, text: str) -> None:
@@ -83,6 +93,7 @@ class Stage:
 
 
 ScenarioFunction = Callable[[Stage], Awaitable[None]]
+StartListener = Callable[[WorkflowHandle[Any, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -173,21 +184,27 @@ class Run:
 
 
 async def play(
-    scenario: Scenario, target: Timelapse | Connection, *, folder: Path | None = None, task_queue: str | None = None
+    scenario: Scenario,
+    target: Timelapse | Connection,
+    *,
+    folder: Path | None = None,
+    task_queue: str | None = None,
+    on_start: StartListener | None = None,
 ) -> Run:
     """Spielt ein Szenario gegen einen laufenden Server.
 
     Auf einem `Timelapse` überspringt der Server Wartezeiten; auf der `Connection` zu einem fremden Server laufen sie in
     Echtzeit. `folder` nimmt die Datenbanken des Szenarios auf (sonst ein Ordner, der danach gelöscht wird). Ein
-    Workflow, der am Ende noch läuft, wird beendet. Wirft `DauerlaufError` nach 60 s.
+    Workflow, der am Ende noch läuft, wird beendet. `on_start` erfährt, sobald der Workflow gestartet ist, dessen
+    History das Szenario zeigt. Wirft `DauerlaufError` nach 60 s.
     """
     timelapse = target if isinstance(target, Timelapse) else None
     await ensure_search_attributes(target.client, scenario.pattern.search_attributes)
     async with _folder(folder) as place:
         # Eine eigene Task Queue je Lauf: Worker gleichzeitiger Läufe nehmen sich sonst gegenseitig die Arbeit weg.
+        queue = task_queue or f"{scenario.pattern.name}-{uuid.uuid4()}"
         queries = QueryLog(target.client)
-        client = listening_client(target.client, queries)
-        stage = Stage(client, timelapse, place, task_queue or f"{scenario.pattern.name}-{uuid.uuid4()}")
+        stage = Stage(listening_client(target.client, queries), timelapse, place, queue, on_start)
         try:
             await asyncio.wait_for(scenario.function(stage), TIME_LIMIT)
             if stage.handle is None:

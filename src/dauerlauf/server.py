@@ -132,8 +132,9 @@ class EmbeddedServer:
     (auf Linux auch nach SIGKILL) mit dem Prozess, der ihn gestartet hat.
     """
 
-    def __init__(self, command: list[str], address: str, ui_url: str | None) -> None:
+    def __init__(self, command: list[str], address: str, ui_url: str | None, *, in_memory: bool) -> None:
         """Nicht direkt verwenden; siehe `start`."""
+        self._in_memory = in_memory
         self.address = address
         self.ui_url = ui_url
         self._command = command
@@ -175,7 +176,8 @@ class EmbeddedServer:
                 command += ["--search-attribute", f"{key}={kind}"]
             for key, value in {**DYNAMIC_CONFIG, **(dynamic_config or {})}.items():
                 command += ["--dynamic-config-value", f"{key}={value}"]
-            server = cls(command, f"127.0.0.1:{chosen}", f"http://127.0.0.1:{chosen_ui}" if ui else None)
+            ui_url = f"http://127.0.0.1:{chosen_ui}" if ui else None
+            server = cls(command, f"127.0.0.1:{chosen}", ui_url, in_memory=database is None)
             try:
                 await server._launch()
             except DauerlaufError:
@@ -248,8 +250,15 @@ class EmbeddedServer:
         return client
 
     async def stop(self) -> None:
-        """Beendet den Server geordnet (SIGTERM), nach 5 s mit SIGKILL; mehrfacher Aufruf schadet nicht."""
+        """Beendet den Server; mehrfacher Aufruf schadet nicht.
+
+        Mit Datenbankdatei geordnet (SIGTERM, nach 5 s SIGKILL), ohne sie sofort: Was nur im Speicher steht, ist nach
+        beidem weg, und das geordnete Ende dauert über 1 s.
+        """
         if self._process is None:
+            return
+        if self._in_memory:
+            self.kill()
             return
         self._process.terminate()
         deadline = time.monotonic() + 5
@@ -296,10 +305,25 @@ def explicit_configuration() -> ClientConnectConfig | None:
     return profile.to_client_connect_config() if profile.to_dict() else None
 
 
-async def connect_configured(config: ClientConnectConfig) -> Client:
-    """Verbindet mit einem fremden Server und prüft den Namespace.
+class ServerUnreachableError(DauerlaufError):
+    """Der Server unter `address` antwortet nicht; `reason` sagt, was die Verbindung meldet."""
 
-    Wirft `DauerlaufError` mit einem Satz je Ursache: nicht erreichbar, Namespace unbekannt, Zugang verweigert.
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"Der Temporal Server {address} aus Ihrer Konfiguration ist nicht erreichbar ({reason}); starten Sie ihn "
+            "oder löschen Sie die Einstellung, dann läuft der eingebettete."
+        )
+        self.address = address
+        self.reason = reason
+
+
+async def connect_configured(
+    config: ClientConnectConfig, *, namespace_from: str = "TEMPORAL_NAMESPACE oder das Profil"
+) -> Client:
+    """Verbindet mit einem fremden Server und prüft den Namespace; `namespace_from` sagt, wo dessen Name herkommt.
+
+    Wirft `DauerlaufError` mit einem Satz je Ursache: nicht erreichbar (`ServerUnreachableError`), Namespace unbekannt,
+    Zugang verweigert.
     """
     options: dict[str, Any] = dict(config)
     address = options.pop("target_host", "localhost:7233")
@@ -315,8 +339,7 @@ async def connect_configured(config: ClientConnectConfig) -> Client:
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise DauerlaufError(
-                f"Den Namespace „{namespace}“ gibt es auf {address} nicht; berichtigen Sie TEMPORAL_NAMESPACE oder "
-                "das Profil."
+                f"Den Namespace „{namespace}“ gibt es auf {address} nicht; berichtigen Sie {namespace_from}."
             ) from error
         if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED):
             raise DauerlaufError(
@@ -326,10 +349,7 @@ async def connect_configured(config: ClientConnectConfig) -> Client:
         raise DauerlaufError(f"{address} antwortet mit einem Fehler: {error.message}") from error
     except (RuntimeError, ValueError, TimeoutError, OSError) as error:
         reason = str(error) or f"keine Antwort nach {CONNECT_TIMEOUT:.0f} s"
-        raise DauerlaufError(
-            f"Der Temporal Server {address} aus Ihrer Konfiguration ist nicht erreichbar ({reason}); starten Sie ihn "
-            "oder löschen Sie die Einstellung, dann läuft der eingebettete."
-        ) from error
+        raise ServerUnreachableError(address, reason) from error
     return client
 
 

@@ -5,15 +5,29 @@ nichts dazwischen geschieht; Wartezeiten sind eigene Zeilen; lange Wiederholunge
 """
 
 from dauerlauf.timeline.page import Picture, html
-from dauerlauf.timeline.rows import GAP, MAX_ROWS, Captions, Look, Row, clock_text, rows, summary
+from dauerlauf.timeline.rows import (
+    ENDINGS,
+    GAP,
+    MAX_ROWS,
+    STARTS,
+    Captions,
+    Look,
+    Row,
+    clock_text,
+    rows,
+    summary,
+)
+from dauerlauf.timeline.sign import sign
 from dauerlauf.timeline.style import STYLE
-from dauerlauf.timeline.svg import album, sign, svg
-from dauerlauf.timeline.terminal import WHO, particulars, table, what
+from dauerlauf.timeline.svg import album, svg
+from dauerlauf.timeline.terminal import WHO, line, particulars, table, what
 from dauerlauf.timeline.words import escape
 
 __all__ = [
+    "ENDINGS",
     "GAP",
     "MAX_ROWS",
+    "STARTS",
     "STYLE",
     "WHO",
     "Captions",
@@ -24,6 +38,7 @@ __all__ = [
     "clock_text",
     "escape",
     "html",
+    "line",
     "particulars",
     "rows",
     "sign",

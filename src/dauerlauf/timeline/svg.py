@@ -21,8 +21,6 @@ _INLINE = 24
 _SEGMENT = 11.0
 """So hoch ist ein Versuch mindestens."""
 _CHIPS = 5
-_WORK = {"activity", "timer", "child", "nexus"}
-_BOX = 'x="-8" y="-8" width="16" height="16"'
 _WORKFLOW = ("workflow", "")
 
 
@@ -53,45 +51,6 @@ def svg(
     """
     found = rows(steps, legend)
     return _Painter(found, title, summary(steps, found), WIDE if wide else NARROW, uid).paint(style=style)
-
-
-def sign(row: Row) -> str:
-    """Das Zeichen einer Zeile, wie es im Bild steht, als kleines SVG neben Text; stumm für Vorleseprogramme.
-
-    Die Farben brauchen :data:`STYLE` auf der Seite und ein Element mit der Klasse ``dl-bild`` darum.
-    """
-    if row.lane in _WORK:
-        tone, icon = outcome(row)
-        hollow = row.look is Look.COMPENSATION or row.attempts > 1
-        shape = f'<rect {_BOX} rx="{8 if row.local else 4}" class="dl-bar{" dl-open" if hollow else ""}"'
-        if row.part == "begin":
-            shape, icon = '<circle class="dl-bar dl-open" r="4.5"/>', ""
-        else:
-            shape += f"{_DASHED if hollow else ''}/>"
-    else:
-        tone = "bad" if row.failed else LOOK_CLASS.get(row.look, "wf")
-        icon = "cross" if row.failed else LOOK_ICON.get(row.look, "")
-        hollow = row.look not in ENDINGS | STARTS | {Look.CRASH}
-        shape = f'<circle class="dl-bar{" dl-open" if hollow else ""}" r="{8.5 if icon else 4.5}"/>'
-    stroke = "dl-icon" if hollow else "dl-icon dl-on"
-    path = f'<path class="{stroke}" d="{ICONS[icon]}" transform="scale(.85)"/>' if icon else ""
-    return (
-        f'<svg class="dl-zeichen dl-{tone}" viewBox="-10 -10 20 20" width="20" '
-        f'height="20" aria-hidden="true">{shape}{path}</svg>'
-    )
-
-
-def outcome(row: Row) -> tuple[str, str]:
-    """Farbe und Zeichen eines Vorgangs."""
-    if row.failed:
-        return "bad", "cross"
-    if row.canceled or row.look is Look.CANCEL_REQUEST:
-        return "wait", "stop"
-    if row.look is Look.SIGNAL:
-        return "wf", "check"
-    if row.look is Look.COMPENSATION:
-        return "comp", "undo"
-    return ("wait", "clock") if row.look is Look.TIMER else ("ok", "check")
 
 
 def album(pictures: Sequence[tuple[str, str]]) -> str:
@@ -396,8 +355,21 @@ class _Painter:
 
     # -- Vorgänge: Activities, Timer, Child Workflows, Nexus-Operationen
 
+    @staticmethod
+    def _outcome(row: Row) -> tuple[str, str]:
+        """Farbe und Zeichen eines Vorgangs."""
+        if row.failed:
+            return "bad", "cross"
+        if row.canceled or row.look is Look.CANCEL_REQUEST:
+            return "wait", "stop"
+        if row.look is Look.SIGNAL:
+            return "wf", "check"
+        if row.look is Look.COMPENSATION:
+            return "comp", "undo"
+        return ("wait", "clock") if row.look is Look.TIMER else ("ok", "check")
+
     def _operation(self, row: Row, x: float, y: float, begin: int | None, ending: int | None) -> None:
-        tone, icon = outcome(row)
+        tone, icon = self._outcome(row)
         dashed = " dl-dash" if row.look is Look.COMPENSATION else ""
         if row.part == "end":
             self._arrow(x, y, self._home + 6, f"dl-{tone}{dashed}")
@@ -434,10 +406,10 @@ class _Painter:
         """Ein Vorgang, der läuft, während anderes geschieht oder gewartet wird: ein Balken bis zu seinem Ende."""
         if ending is None:
             during = [self._centers[i] for i, other in enumerate(self._rows) if other.operation == row.operation]
-            self._rect(x, y - 8, during[-1] - y + 18, outcome(row)[0], "dash")
+            self._rect(x, y - 8, during[-1] - y + 18, self._outcome(row)[0], "dash")
             return
         last, bottom = self._rows[ending], self._centers[ending]
-        tone, _ = outcome(last)
+        tone, _ = self._outcome(last)
         if last.attempts > 1:
             self._attempts(last, x, y - 8, bottom)
         elif row.look is Look.COMPENSATION and not last.failed:
@@ -464,7 +436,7 @@ class _Painter:
             for i in range(shown - 2, 0, -1):
                 edges[i] = min(edges[i], edges[i + 1] - _SEGMENT)
         edges.append(bottom)
-        tone, _ = outcome(row)
+        tone, _ = self._outcome(row)
         for i, (start, end) in enumerate(pairwise(edges)):
             if i == shown - 1:
                 self._rect(x, start + 1, end - start, tone, "hatch" if tone == "comp" else "full")
@@ -516,7 +488,7 @@ class _Painter:
         )
 
     def _box(self, x: float, y: float, icon: str, tone: str, *, radius: int = 4, open_: bool = False) -> None:
-        shape = f'{_BOX} rx="{radius}"{_DASHED if open_ else ""}'
+        shape = f'x="-8" y="-8" width="16" height="16" rx="{radius}"{_DASHED if open_ else ""}'
         self._iconed(x, y, icon, tone, f'<rect class="dl-bar{" dl-open" if open_ else ""}" {shape}/>', 0.85, open_)
 
     def _badge(self, x: float, y: float, icon: str, tone: str, radius: float = 8.5, *, open_: bool) -> None:

@@ -92,6 +92,23 @@ def table(steps: Sequence[Step], legend: Captions | None = None, *, limit: int |
     return result
 
 
+def line(row: Row, *, limit: int | None = None) -> Text:
+    """Eine Zeile allein, für eine Ausgabe, die nur wächst: dieselben Angaben wie in :func:`table`, außer der Quelle.
+
+    Args:
+        row: Die Zeile aus :func:`rows`.
+        limit: Nach so vielen Zeichen endet die Einzelheit mit „…“.
+
+    Returns:
+        Der Text ohne Zeilenende.
+    """
+    clock = "" if row.look in (Look.GAP, Look.SKIP, Look.FOLD) else clock_text(row.time)
+    text = Text(f"{clock:>12}  {row.service or WHO[row.lane]:<14}  ")
+    text.append_text(what(row))
+    details = particulars(row if limit is None else replace(row, detail=shorten(row.detail, limit)))
+    return text.append("  ").append_text(details) if details else text
+
+
 def what(row: Row) -> Text:
     """Was in der Zeile geschieht: Zeichen und Titel, für das Terminal gefärbt."""
     sign = "✗" if row.failed else "⊘" if row.canceled else _SIGNS[row.look]
