@@ -1,5 +1,6 @@
 """Queries: mitschreiben, neben der History ablegen, als Schritte lesen."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,9 @@ def pattern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pattern:
 
     @found.scenario("gefragt", "Jemand fragt, entscheidet und fragt noch einmal.")
     async def asked(stage: Stage) -> None:
-        workflows = [Desk, Letter]
-        async with Worker(
-            stage.worker_client(), task_queue=stage.task_queue, workflows=workflows, activities=ACTIVITIES
-        ):
+        # Eine Maschine unter Last soll kein Event mehr erzeugen; sonst gilt der Worker nach 1 s als verloren.
+        client = stage.worker_client(sticky=timedelta(seconds=20))
+        async with Worker(client, task_queue=stage.task_queue, workflows=[Desk, Letter], activities=ACTIVITIES):
             other = await stage.client.start_workflow(Letter.run, 1, id="anderer", task_queue=stage.task_queue)
             with stage.timelapse.unskipped() if stage.timelapse else pytest.fail("ohne Zeitraffer"):
                 handle = await stage.start(Desk.run, 0, id="tisch")

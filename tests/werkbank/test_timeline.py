@@ -24,7 +24,7 @@ from temporalio.client import WorkflowHistory
 
 from dauerlauf.history import SourceLine, Step, StepKind, dump, load, steps
 from dauerlauf.scenario import Legend
-from dauerlauf.timeline import MAX_ROWS, STYLE, Look, Picture, album, clock_text, html, rows, svg, table
+from dauerlauf.timeline import MAX_ROWS, STYLE, Look, Picture, album, clock_text, html, rows, sign, svg, table
 from dauerlauf.timeline.style import DARK, LIGHT
 
 LEGEND = Legend(
@@ -351,6 +351,12 @@ def test_gestalten_unterscheiden_sich_ohne_farbe() -> None:
 
     pictures = {kind: only(kind) for kind in ("plain", "failed", "retry", "compensation")}
     assert len(set(pictures.values())) == 4
+    run = eventful()
+    run.activity("release")
+    run.activity("x", failure="Fehler")
+    alone = {shapes(sign(row)) for row in rows(run.steps, LEGEND) if row.lane == "activity"}
+    # Beginnt, gelungen, noch einmal gelungen, zurückgenommen, gescheitert.
+    assert len(alone) == 5
     # Gefüllt heißt: im ersten Anlauf und endgültig; gestrichelt: noch einmal oder zurück.
     assert {kind for kind, picture in pictures.items() if "stroke-dasharray" in picture} == {"retry", "compensation"}
     text = svg(eventful().steps, LEGEND, title="Lauf")
@@ -435,6 +441,7 @@ def test_aus_jeder_folge_wird_ein_bild_dessen_zeilen_alle_in_der_tabelle_stehen(
     body = [[cell.text or "" for cell in row.iter("td")] for row in page.iter("tr")][1:]
     assert len(body) == len(found)
     for row, cells in zip(found, body, strict=True):
+        assert parsed(sign(row)).get("aria-hidden") == "true"
         assert row.title in cells[2]
         assert row.detail in cells[3]
     for picture in page.iter(f"{SVG}svg"):
@@ -618,6 +625,8 @@ def test_gedruckt_ist_das_bild_breit_und_hell_und_bleibt_auf_einer_seite(browser
             ".map(s => [s.parentElement.className, getComputedStyle(s).getPropertyValue('--dl-fg')])"
         )
         assert shown == [["dl-breit", LIGHT["fg"]]] * 3
+        breaks = "[...document.querySelectorAll('figure')].map(f => getComputedStyle(f).breakInside)"
+        assert page.evaluate(breaks) == ["avoid"] * 3
         # Jedes der drei Bilder ist höher als eine halbe Seite; ungeteilt braucht jedes seine eigene.
         pages = re.findall(rb"/Type /Page\b", page.pdf(format="A5", landscape=False))
         assert len(pages) == 3

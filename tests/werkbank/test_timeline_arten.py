@@ -24,7 +24,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 async def played(timelapse: Timelapse) -> dict[str, list[Step]]:
     """Ein Lauf, der mit anderen spricht, seine Fortsetzung, sein Child Workflow, sein Gegenüber, ein Nexus-Aufruf."""
     queue = timelapse.task_queue()
-    client = timelapse.client_for("worker-1", max_heartbeat_throttle_interval=timedelta(milliseconds=50))
+    throttle = timedelta(milliseconds=50)
+    client = timelapse.client_for("worker-1", sticky=timedelta(seconds=20), max_heartbeat_throttle_interval=throttle)
     target = EndpointTarget(worker=EndpointTarget.Worker(namespace=client.namespace, task_queue=queue))
     endpoint = f"porto-{queue[3:]}"
     request = CreateNexusEndpointRequest(spec=EndpointSpec(name=endpoint, target=target))

@@ -110,6 +110,7 @@ def line(row: Row, *, limit: int | None = None) -> Text:
 
 
 def what(row: Row) -> Text:
+    """Was in der Zeile geschieht: Zeichen und Titel, für das Terminal gefärbt."""
     sign = "✗" if row.failed else "⊘" if row.canceled else _SIGNS[row.look]
     style = "red" if row.failed else "yellow" if row.canceled else _STYLES.get(row.look, "")
     finished = row.lane in ("activity", "child", "nexus") and row.part in ("whole", "end")
@@ -134,6 +135,7 @@ def attempts_text(row: Row) -> str:
 
 
 def particulars(row: Row) -> Text:
+    """Die Einzelheit einer Zeile, mit dem Wort zu ihrer Gestalt und der Zahl der Versuche davor."""
     text = Text()
     words = [row.look.value] if row.look in _SPOKEN else []
     if row.attempts > 1:
