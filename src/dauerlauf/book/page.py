@@ -67,6 +67,7 @@ class PageContext:
         self.labels: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._seen: dict[str, int] = {}
+        self._done: set[str] = set()
         self.tooltips = True
 
     @property
@@ -111,6 +112,21 @@ class PageContext:
         name, _, anchor = target.partition("#")
         relative = Path(ospath.relpath(self.book / name, folder)).as_posix()
         return f"{relative}#{anchor}" if anchor else relative
+
+    def asset(self, name: str) -> str:
+        """Die Adresse von ``book/assets/name`` für rohes HTML, das keines der Werkzeuge umschreibt.
+
+        Mit ``use_directory_urls`` liegt jede Seite außer ``index.md`` in einem eigenen Ordner.
+        """
+        page = self.path.relative_to(self.book) if self.path else Path("index.md")
+        depth = len(page.parts) - (page.name == "index.md")
+        return f"{'../' * depth}assets/{name}"
+
+    def first(self, thing: str) -> bool:
+        """Ob ``thing`` auf dieser Seite zum ersten Mal vorkommt."""
+        new = thing not in self._done
+        self._done.add(thing)
+        return new
 
     def line_of(self, line: str) -> int:
         """Die Zeilennummer der nächsten noch nicht gemeldeten Zeile mit diesem Inhalt in der Seitendatei (ab 1)."""

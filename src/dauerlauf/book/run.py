@@ -23,25 +23,38 @@ def build(context: PageContext, directive: Directive) -> Element:
     """Baut das Bild eines Laufs; DauerlaufError, wenn Muster, Szenario oder Aufzeichnung fehlen."""
     # Erst hier: Seiten ohne Lauf sollen nicht auf den Import des Temporal-SDK warten.
     from dauerlauf import history, timeline
-    from dauerlauf.scenario import find_pattern
 
     directive.allow(words=range(1, 2), text=True)
-    pattern_name, _, scenario_name = directive.words[0].partition("/")
-    scenario = find_pattern(pattern_name).find(scenario_name)
+    scenario = recorded_scenario(directive)
     recorded = history.load(_recorded(scenario))
     # Ein Replay beim Bau: Es nennt zu jedem Event die Zeile im Workflow und scheitert, wenn Bild und Code nicht
     # mehr zusammenpassen.
     steps = history.steps(recorded, sources=asyncio.run(history.source_lines(recorded, scenario.pattern.workflows)))
+    picture = timeline.html(steps, scenario.pattern.legend, title=directive.text or "")
+    return numbered(context, scenario, directive, picture)
+
+
+def recorded_scenario(directive: Directive) -> Scenario:
+    """Das Szenario ``muster/szenario`` einer Direktive; DauerlaufError, wenn es fehlt oder nicht aufgezeichnet ist."""
+    from dauerlauf.scenario import find_pattern
+
+    pattern_name, _, scenario_name = directive.words[0].partition("/")
+    scenario = find_pattern(pattern_name).find(scenario_name)
+    _recorded(scenario)
+    return scenario
+
+
+def numbered(context: PageContext, scenario: Scenario, directive: Directive, figure: str) -> Element:
+    """Der Kasten um eine Abbildung: „Bild N“ vor der Unterschrift, Anker ``lauf-<szenario>``."""
     label, anchor = context.label("Bild", f"lauf-{slug(scenario.name)}")
     caption = escape(directive.text or "")
-    picture = timeline.html(steps, scenario.pattern.legend, title=directive.text or "")
     plain = f"<figcaption>{caption}</figcaption>"
-    if plain not in picture:
+    if plain not in figure:
         raise DauerlaufError("Das Bild trägt seine Unterschrift nicht; die Nummer findet keinen Platz.")
-    numbered = f'<figcaption><a class="nummer" href="#{anchor}">{label}</a>{caption}</figcaption>'
+    with_number = f'<figcaption><a class="nummer" href="#{anchor}">{label}</a>{caption}</figcaption>'
     # Die Suche soll die Sätze der Seite finden, nicht jede Beschriftung im Bild.
     box = Element("div", {"class": "lauf", "id": anchor, "data-search-exclude": ""})
-    SubElement(box, "p").text = context.md.htmlStash.store(picture.replace(plain, numbered))
+    SubElement(box, "p").text = context.md.htmlStash.store(figure.replace(plain, with_number))
     return box
 
 
