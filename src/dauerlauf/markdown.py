@@ -35,6 +35,12 @@ Abschnitt fehlt, Option unbekannt ...), bricht den Bau ab und nennt Seite und Ze
     Das Bild einer aufgezeichneten Event History (Muster/Szenario) als „Bild N“, Anker ``lauf-<szenario>``; auch
     hier geht der Verweis ``[](#lauf-zahlung-scheitert)``.
 
+``::: spieler saga/glatt "Bildunterschrift"``
+    Derselbe Lauf zum Durchgehen, gezählt und verankert wie ``::: lauf``: Quelltext mit der leuchtenden Zeile, Bild,
+    Variablen des Workflows und Event History, Schritt für Schritt; dazu die aufgezeichneten Abstürze desselben
+    Szenarios. Ohne JavaScript und auf Papier erscheint das Bild. Die Direktive bringt ihr Skript und ihr Stylesheet
+    mit, einmal je Seite; andere Seiten laden beides nicht.
+
 ``::: kosten saga`` oder ``::: kosten saga/glatt saga/zahlung-scheitert``
     Tabelle mit Events, Workflow-Tasks, Activity-Versuchen und Größe der aufgezeichneten Historien, beim Bau gezählt.
 

@@ -1,7 +1,7 @@
 """Der Laufspieler als HTML: auf einer Buchseite und als Ausgabe in einem Notebook.
 
-Ohne Skript ist das Bild des Laufs mit seiner Tabelle zu sehen, sonst nichts. ``spieler.js`` macht daraus Schritte; seine
-Daten stehen als JSON im Element. Größe und erster Stand stehen schon im Markup, damit beim Laden nichts springt.
+Ohne Skript ist das Bild des Laufs mit seiner Tabelle zu sehen, sonst nichts. ``spieler.js`` macht daraus Schritte;
+seine Daten stehen als JSON im Element. Größe und erster Stand stehen schon im Markup, damit beim Laden nichts springt.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pygments.lexers import get_lexer_for_filename  # type: ignore[import-untype
 from dauerlauf import timeline
 
 if TYPE_CHECKING:
-    from dauerlauf.player import Document, PlayedRun, Source
+    from dauerlauf.player import Document, Frame, PlayedRun, Source
     from dauerlauf.scenario import Scenario
     from dauerlauf.timeline import Captions
 
@@ -38,7 +38,8 @@ _ICONS = {
 _PAUSE = "M8 5v14M16 5v14"
 _BOLT = "M13.5 3 5.5 13.5h6L10 21l8.5-11h-6z"
 _KEYS = (
-    "<kbd>←</kbd> <kbd>→</kbd> Schritt, <kbd>Pos 1</kbd> Anfang, <kbd>Ende</kbd> Ende, <kbd>Leertaste</kbd> abspielen"
+    "<kbd>←</kbd> <kbd>→</kbd> Schritt, <kbd>Pos 1</kbd> <kbd>Ende</kbd> Anfang und Schluss, "
+    "<kbd>Leertaste</kbd> abspielen"
 )
 
 
@@ -55,56 +56,71 @@ def html(document: Document, legend: Captions | None = None, *, title: str, uid:
         Ein ``<lauf-spieler>``-Element; es braucht ``spieler.css`` und ``spieler.js`` neben sich.
     """
     smooth, crashes = document.smooth, document.crashes
-    runs = [smooth, *(crash.run for crash in crashes)]
-    frames = [frame for run in runs for frame in run.frames]
+    frames = [frame for run in (smooth, *(crash.run for crash in crashes)) for frame in run.frames]
     first = smooth.frames[0]
     name = f"spieler-{uid}{document.pattern}-{document.scenario}"
-    hint = f"aufgezeichnet: {crashes[0].label}" if crashes else "Kein Absturz aufgezeichnet"
     workflow = _sources(document.sources, {frame.source for frame in frames}, first.source, first.line)
     activity = _sources(document.sources, {frame.also[0] for frame in frames if frame.also}, -1, 0)
+    worker = f'<b class="sp-worker">{escape(first.worker or "Worker")}</b>'
+    variables = '<table class="sp-tabelle"><tbody></tbody></table>'
     pictures = "".join(
         f"<template>{timeline.svg(crash.run.steps, legend, title=f'{title}: {crash.run.title}', uid=name)}</template>"
         for crash in crashes
     )
     return (
         f'<lauf-spieler data-phase="{first.phase}"><div class="sp-rahmen">'
-        f"{_controls(len(smooth.frames), name, hint, enabled=bool(crashes))}"
-        f'<div class="sp-satz" data-laengster="{escape(max((frame.text for frame in frames), key=len))}">'
-        f'<span class="sp-stand">1 von {len(smooth.frames)}</span><span class="sp-phase"></span><p role="status" aria-live="polite">{escape(first.text)}</p></div>'
-        f'<div class="sp-code"><p class="sp-kopf"><b class="sp-worker">{escape(first.worker) or "Worker"}</b>'
-        f'<span class="sp-ort"></span></p>{workflow}</div>'
-        f'<div class="sp-activity"><p class="sp-kopf"><b>Activity</b><span class="sp-ort"></span></p>{activity}</div>'
-        f'<div class="sp-variablen"><p class="sp-kopf"><b>Speicher</b><span class="sp-ort">Variablen des Workflows'
-        f'</span></p><div class="sp-roll" tabindex="0" role="group" aria-label="Variablen des Workflows">'
-        f'<table class="sp-tabelle"><tbody></tbody></table></div></div>'
+        f"{_controls(document, name)}{_sentence(smooth, frames)}"
+        f'<div class="sp-code">{_head(worker)}{workflow}</div>'
+        f'<div class="sp-activity">{_head("<b>Activity</b>")}{activity}</div>'
+        f'<div class="sp-variablen">{_head("<b>Speicher</b>")}{_scrolling("Variablen des Workflows", variables)}</div>'
         f"{timeline.html(smooth.steps, legend, title=title, uid=name)}"
         f'<div class="sp-absturzbild" hidden></div>'
-        f'<div class="sp-events"><p class="sp-kopf"><b>Event History</b><span class="sp-ort">auf dem Server</span></p>'
+        f'<div class="sp-events">{_head("<b>Event History</b>", "auf dem Server")}'
         f'<ol class="sp-roll" aria-label="Event History"></ol></div>'
         f'<p class="sp-hilfe">{_KEYS}</p>'
         f'</div><script type="application/json">{_data(document)}</script>{pictures}</lauf-spieler>'
     )
 
 
-def _controls(count: int, name: str, hint: str, *, enabled: bool) -> str:
+def _controls(document: Document, name: str) -> str:
     buttons = "".join(
         f'<button type="button" data-tut="{action}" aria-label="{label}" title="{label}">{_icon(path)}'
         f"{_icon(_PAUSE) if action == 'spielen' else ''}</button>"
         for action, (label, path) in _ICONS.items()
     )
-    disabled = "" if enabled else " disabled"
+    crashes = document.crashes
+    hint = f"aufgezeichnet: {crashes[0].label}" if crashes else "Kein Absturz aufgezeichnet"
     return (
         f'<div class="sp-leiste"><div class="sp-knoepfe" role="group" aria-label="Lauf abspielen">{buttons}</div>'
-        f'<div class="sp-weg"><input type="range" min="1" max="{count}" value="1" aria-label="Schritt">'
-        f'<div class="sp-strecke" aria-hidden="true"></div></div>'
+        f'<div class="sp-weg"><input type="range" min="1" max="{len(document.smooth.frames)}" value="1" '
+        f'aria-label="Schritt"><div class="sp-strecke" aria-hidden="true"></div></div>'
         f'<div class="sp-sturz"><button type="button" data-tut="sturz" aria-pressed="false" '
-        f'aria-describedby="{name}-hinweis"{disabled}>{_icon(_BOLT)}Worker stürzt hier ab</button>'
+        f'aria-describedby="{name}-hinweis"{"" if crashes else " disabled"}>{_icon(_BOLT)}'
+        f"Worker stürzt hier ab</button>"
         f'<span class="sp-hinweis" id="{name}-hinweis">{escape(hint)}</span></div></div>'
     )
 
 
 def _icon(path: str) -> str:
     return f'<svg viewBox="0 0 24 24" aria-hidden="true"><path d="{path}"/></svg>'
+
+
+def _sentence(smooth: PlayedRun, frames: Sequence[Frame]) -> str:
+    """Der Satz zum Schritt; der längste aller Läufe hält ihm den Platz frei."""
+    longest = max((frame.text for frame in frames), key=len)
+    return (
+        f'<div class="sp-satz" data-laengster="{escape(longest)}"><span class="sp-stand">1 von {len(smooth.frames)}'
+        f'</span><span class="sp-phase"></span><p role="status" aria-live="polite">{escape(smooth.frames[0].text)}</p>'
+        f"</div>"
+    )
+
+
+def _head(title: str, place: str = "") -> str:
+    return f'<p class="sp-kopf">{title}<span class="sp-ort">{place}</span></p>'
+
+
+def _scrolling(label: str, content: str, css: str = "", more: str = "") -> str:
+    return f'<div class="sp-roll {css}" tabindex="0" role="group" aria-label="{escape(label)}"{more}>{content}</div>'
 
 
 def _sources(sources: Sequence[Source], wanted: set[int], shown: int, line: int) -> str:
@@ -125,10 +141,8 @@ def _source(source: Source, index: int, line: int, *, hidden: bool) -> str:
         f'style="--e:{len(text) - len(text.lstrip())}">{coloured}\n</span>'
         for number, (text, coloured) in enumerate(zip(source.lines, lines, strict=False), source.first)
     )
-    return (
-        f'<div class="sp-roll sp-quelle highlight" data-quelle="{index}" data-datei="{escape(source.file)}" tabindex="0" '
-        f'role="group" aria-label="Quelltext {escape(source.file)}"{" hidden" if hidden else ""}><code>{body}</code></div>'
-    )
+    more = f' data-quelle="{index}" data-datei="{escape(source.file)}"{" hidden" if hidden else ""}'
+    return _scrolling(f"Quelltext {source.file}", f"<code>{body}</code>", "sp-quelle highlight", more)
 
 
 def _data(document: Document) -> str:

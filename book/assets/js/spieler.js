@@ -68,7 +68,7 @@
       this.svg = this.blatt.querySelector("svg");
       this.band ??= [0, 1].map(() => document.createElementNS(SVG, "rect"));
       for (const teil of this.band) teil.setAttribute("class", "sp-band");
-      this.svg.querySelector("[data-zeile]")?.before(...this.band);
+      this.svg.querySelector("defs").after(...this.band);
       this.knopf.sturz.setAttribute("aria-pressed", Boolean(absturz));
       regler.max = this.lauf.frames.length;
       this.grenze = absturz ? this.lauf.frames.find((f) => f.phase === "crash")?.event : Infinity;

@@ -19,7 +19,9 @@ def build(context: PageContext, directive: Directive) -> Element:
 
     directive.allow(words=range(1, 2), text=True)
     scenario = run.recorded_scenario(directive)
-    markup = player_page.html(document(scenario), scenario.pattern.legend, title=directive.text or "")
+    markup = player_page.html(
+        document(scenario), scenario.pattern.legend, title=directive.text or "", uid=f"{len(context.labels)}-"
+    )
     assets = _assets(context, player_page.STYLE, player_page.SCRIPT)
     # Ein <div>, weil Python-Markdown um alles, was es nicht als Block kennt, einen Absatz legt.
     box = run.numbered(context, scenario, directive, f"<div>{assets}{markup}</div>")
@@ -35,6 +37,4 @@ def _assets(context: PageContext, style: str, script: str) -> str:
     """
     if not context.first("spieler"):
         return ""
-    return (
-        f'<link rel="stylesheet" href="{context.asset(style)}"><script src="{context.asset(script)}" defer></script>'
-    )
+    return f'<link rel="stylesheet" href="{context.asset(style)}"><script src="{context.asset(script)}" defer></script>'

@@ -1,0 +1,705 @@
+"""Der Laufspieler im Browser, auf der Seite der Saga: Schritte, Absturz, Tastatur, Ruhe, Barrierefreiheit, Aussehen."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python  # type: ignore[import-untyped]
+import pytest
+from buchbau import ROOT, pages
+from playwright.async_api import Browser, Locator, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.gruendlich, pytest.mark.timeout(400)]
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+PAGE = "teil3/kapitel07/saga/"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+SIZES = [pytest.param(PHONE, id="390"), pytest.param(DESK, id="1280")]
+SCHEMES = ["light", "dark"]
+ASSET_LIMIT = 10_000
+"""Bytes von Skript und Stylesheet zusammen, gepackt."""
+
+# Was der Spieler gerade zeigt, in einem Zug gelesen.
+SNAPSHOT = """s => {
+  const text = (a) => s.querySelector(a)?.textContent ?? null;
+  const lit = (feld) => [...s.querySelectorAll(`${feld} .sp-an`)].map((z) => [
+    z.closest("[data-datei]").dataset.datei, Number(z.dataset.nr), z.closest("[data-datei]").offsetHeight > 0]);
+  const band = [...s.querySelectorAll(".sp-band")].find((b) => b.getClientRects().length)?.getBoundingClientRect();
+  const blatt = s.querySelector(".sp-absturzbild:not([hidden])") ?? s.querySelector(".dl-schmal");
+  return {
+    text: text("[role=status]"),
+    step: text(".sp-stand"),
+    phase: s.dataset.phase,
+    word: text(".sp-phase"),
+    worker: text(".sp-worker"),
+    line: lit(".sp-code"),
+    also: lit(".sp-activity"),
+    variables: [...s.querySelectorAll(".sp-variablen tr")].map((z) => [
+      z.querySelector("th").textContent, z.querySelector("td").firstChild.textContent,
+      Boolean(z.querySelector(".sp-marke")), Boolean(z.querySelector("del"))]),
+    current: [...s.querySelectorAll("[aria-current=step]")].map((k) => Number(k.dataset.event)),
+    band: band && [band.top, band.bottom],
+    rows: Object.fromEntries([...blatt.querySelectorAll("[data-zeile]")].filter((g) => g.querySelector("text"))
+      .map((g) => [g.dataset.zeile, [g.getBoundingClientRect().top, g.getBoundingClientRect().bottom]])),
+    hint: text(".sp-hinweis"),
+    pressed: s.querySelector("[data-tut=sturz]").getAttribute("aria-pressed"),
+  };
+}"""
+
+
+@dataclass
+class Player:
+    """Der Spieler einer geöffneten Seite und seine Daten."""
+
+    page: Page
+    box: Locator
+    data: dict[str, Any]
+    errors: list[str]
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        """Die Schritte des glatten Laufs."""
+        found: list[dict[str, Any]] = self.data["smooth"]["frames"]
+        return found
+
+    async def press(self, action: str, times: int = 1) -> None:
+        """Drückt einen Knopf der Leiste."""
+        for _ in range(times):
+            await self.box.locator(f'[data-tut="{action}"]').click(force=True)
+
+    async def snapshot(self) -> dict[str, Any]:
+        """Was gerade zu sehen ist."""
+        found: dict[str, Any] = await self.box.evaluate(SNAPSHOT)
+        return found
+
+    async def go(self, step: int) -> None:
+        """Geht mit der Tastatur zu einem Schritt (ab 0)."""
+        await self.box.locator("input").focus()
+        await self.page.keyboard.press("Home")
+        for _ in range(step):
+            await self.page.keyboard.press("ArrowRight")
+
+
+@asynccontextmanager
+async def opened(
+    browser: Browser, address: str, *, init: str = "", clock: bool = False, **options: Any
+) -> AsyncIterator[Player]:
+    """Die Seite mit dem Spieler, in die Mitte geschoben; der Spieler ist bereit."""
+    context = await browser.new_context(**{"viewport": DESK, **options})
+    page = await context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda m: errors.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    if clock:
+        await page.clock.install()
+    if init:
+        await page.add_init_script(init)
+    await page.goto(address + PAGE, wait_until="load")
+    box = page.locator("lauf-spieler")
+    await page.wait_for_function("document.querySelector('lauf-spieler').schritt === 0")
+    await box.evaluate("s => scrollTo(0, scrollY + s.getBoundingClientRect().top - 60)")
+    data = json.loads(await box.locator("script").text_content() or "")
+    yield Player(page, box, data, errors)
+    await context.close()
+
+
+def matches(shown: dict[str, Any], frame: dict[str, Any], sources: dict[int, str]) -> None:
+    """Prüft, dass der Spieler genau diesen Schritt zeigt."""
+    assert shown["text"] == frame["text"]
+    assert shown["phase"] == frame["phase"]
+    assert (
+        shown["word"]
+        == {"live": "läuft", "crash": "Absturz", "takeover": "Übernahme", "replay": "Replay"}[frame["phase"]]
+    )
+    wanted = [[sources[frame["source"]], frame["line"], True]] if frame["line"] else []
+    assert shown["line"] == wanted
+    also = frame["also"]
+    assert shown["also"] == ([[sources[also[0]], also[1], True]] if also else [])
+    assert shown["current"] == [frame["event"]]
+    if frame["phase"] == "crash":
+        assert all(lost for *_, lost in shown["variables"])
+    else:
+        assert [variable[:3] for variable in shown["variables"]] == frame["variables"]
+    if frame["row"] >= 0:
+        top, bottom = shown["rows"][str(frame["row"])]
+        assert shown["band"][0] <= top
+        assert bottom <= shown["band"][1]
+        others = [edges for row, edges in shown["rows"].items() if row != str(frame["row"])]
+        assert all(bottom_ <= shown["band"][0] + 3 or top_ >= shown["band"][1] - 3 for top_, bottom_ in others)
+
+
+async def source_names(player: Player) -> dict[int, str]:
+    """Die Dateien der Ansichten: Nummer → Pfad."""
+    found = await player.box.evaluate(
+        "s => [...s.querySelectorAll('[data-quelle]')].map(d => [Number(d.dataset.quelle), d.dataset.datei])"
+    )
+    return dict(found)
+
+
+def nearest(player: Player, step: int) -> dict[str, Any]:
+    """Der aufgezeichnete Absturz, der einem Schritt des glatten Laufs am nächsten liegt."""
+    event = player.frames[step]["event"]
+    found: dict[str, Any] = min(player.data["crashes"], key=lambda crash: abs(crash["event"] - event))
+    return found
+
+
+def crash_step(crash: dict[str, Any]) -> int:
+    """Der Schritt, an dem der Absturz geschieht."""
+    return [frame["phase"] for frame in crash["run"]["frames"]].index("crash")
+
+
+# --- Gehen
+
+
+async def test_jeder_schritt_zeigt_was_aufgezeichnet_ist(browser: Browser, address: str) -> None:
+    async with opened(browser, address) as player:
+        names = await source_names(player)
+        count = len(player.frames)
+        assert count >= 10
+        assert len({frame["line"] for frame in player.frames}) >= 3
+        for index, frame in enumerate(player.frames):
+            shown = await player.snapshot()
+            assert shown["step"] == f"{index + 1} von {count}"
+            matches(shown, frame, names)
+            await player.press("weiter")
+        await player.press("weiter")  # am Ende geschieht nichts mehr
+        matches(await player.snapshot(), player.frames[-1], names)
+        await player.press("zurueck")
+        matches(await player.snapshot(), player.frames[-2], names)
+        await player.press("anfang")
+        await player.press("zurueck")
+        matches(await player.snapshot(), player.frames[0], names)
+        await player.press("ende")
+        matches(await player.snapshot(), player.frames[-1], names)
+        assert player.errors == []
+
+
+async def test_jeder_absturz_zeigt_was_aufgezeichnet_ist(browser: Browser, address: str) -> None:
+    async with opened(browser, address) as player:
+        names = await source_names(player)
+        for crash in player.data["crashes"]:
+            step = next(i for i in range(len(player.frames)) if nearest(player, i) == crash)
+            await player.go(step)
+            await player.press("sturz")
+            frames = crash["run"]["frames"]
+            for frame in frames[crash_step(crash) :]:
+                matches(await player.snapshot(), frame, names)
+                await player.press("weiter")
+            assert (await player.snapshot())["hint"] == f"aufgezeichnet: {crash['label']}"
+            await player.press("sturz")
+        assert player.errors == []
+
+
+async def test_klick_auf_ein_event_und_auf_eine_zeile_springt(browser: Browser, address: str) -> None:
+    async with opened(browser, address) as player:
+        names = await source_names(player)
+        for frame in (player.frames[-1], player.frames[3], player.frames[6]):
+            await player.box.locator(f'[data-event="{frame["event"]}"]').click()
+            matches(await player.snapshot(), frame, names)
+        # Ein Event ohne eigenen Schritt führt zu dem Schritt davor.
+        shown = {frame["event"] for frame in player.frames}
+        internal = next(e["event"] for e in player.data["smooth"]["entries"] if e["event"] not in shown)
+        await player.box.locator(f'[data-event="{internal}"]').click()
+        assert (await player.snapshot())["current"] == [max(event for event in shown if event < internal)]
+        for row in (4, 1):
+            first = next(frame for frame in player.frames if frame["row"] == row)
+            await player.box.locator(f'.dl-schmal [data-zeile="{row}"] text').first.click()
+            matches(await player.snapshot(), first, names)
+        slider = player.box.locator("input")
+        await slider.fill("5")
+        matches(await player.snapshot(), player.frames[4], names)
+        assert await slider.get_attribute("aria-valuetext") == f"Schritt 5 von {len(player.frames)}"
+
+
+async def test_abspielen_und_anhalten(browser: Browser, address: str) -> None:
+    async with opened(browser, address, clock=True) as player:
+        clock, status = player.page.clock, player.box.get_by_role("status")
+        assert (await player.snapshot())["step"].startswith("1 von ")
+        await clock.run_for(60_000)
+        assert (await player.snapshot())["step"].startswith("1 von "), "nichts spielt von selbst"
+        await player.box.get_by_role("button", name="Abspielen").click()
+        # Während des Abspielens schweigt der vorgelesene Bereich.
+        assert await status.get_attribute("aria-live") == "off"
+        await clock.run_for(30_000)
+        step = (await player.snapshot())["step"]
+        assert 3 <= int(step.split()[0]) < len(player.frames)
+        await player.box.get_by_role("button", name="Anhalten").click()
+        assert await status.get_attribute("aria-live") == "polite"
+        await clock.run_for(30_000)
+        assert (await player.snapshot())["step"] == step
+        await player.box.get_by_role("button", name="Abspielen").click()
+        await clock.run_for(300_000)
+        assert (await player.snapshot())["step"] == f"{len(player.frames)} von {len(player.frames)}"
+        assert await player.box.get_by_role("button", name="Anhalten").count() == 0
+        assert await status.get_attribute("aria-live") == "polite"
+        # Am Ende beginnt Abspielen von vorn; ein Schritt von Hand hält es an.
+        await player.box.get_by_role("button", name="Abspielen").click()
+        assert (await player.snapshot())["step"].startswith("1 von ")
+        await player.press("weiter")
+        await clock.run_for(60_000)
+        assert (await player.snapshot())["step"].startswith("2 von ")
+
+
+# --- Absturz
+
+
+async def test_absturz_replay_und_weiter(browser: Browser, address: str) -> None:
+    async with opened(browser, address) as player:
+        step = len(player.frames) // 2
+        await player.go(step)
+        crash = nearest(player, step)
+        frames = crash["run"]["frames"]
+        assert (await player.snapshot())["hint"] == f"aufgezeichnet: {crash['label']}"
+        await player.press("sturz")
+        shown = await player.snapshot()
+        assert (shown["pressed"], shown["phase"]) == ("true", "crash")
+        workers = [shown["worker"]]
+        event = frames[crash_step(crash)]["event"]
+        grey = await player.box.evaluate("s => getComputedStyle(s.svg).getPropertyValue('--dl-muted')")
+        seen = []
+        for frame in frames[crash_step(crash) + 1 :]:
+            await player.press("weiter")
+            seen.append(frame["phase"])
+            if frame["phase"] == "live":
+                break
+            # Was vor dem Absturz aufgezeichnet wurde, ist grau und heißt „schon da“; alles andere nicht.
+            marks = await player.box.evaluate(
+                "s => [...s.querySelectorAll('[data-event]')].map(k => [Number(k.dataset.event),"
+                " getComputedStyle(k.querySelector('.sp-zeit'), '::before').content])"
+            )
+            assert {number: content == '"schon da"' for number, content in marks} == {
+                entry["event"]: entry["event"] < event for entry in crash["run"]["entries"]
+            }
+            colours = await player.box.evaluate(
+                "s => [...s.svg.querySelectorAll('[data-stand=gelesen]')].map(g =>"
+                " getComputedStyle(g).getPropertyValue('--dl-ok'))"
+            )
+            assert set(colours) == {grey}
+        assert seen[0] == "takeover"
+        assert seen[1] == "replay"
+        assert seen[-1] == "live"
+        replayed = [frame for frame in frames if frame["phase"] == "replay"]
+        assert replayed[0]["event"] == player.frames[0]["event"], "das Replay beginnt bei der ersten Zeile"
+        assert replayed[0]["line"] == player.frames[0]["line"]
+        workers.append((await player.snapshot())["worker"])
+        assert workers[0] != workers[1]
+        assert workers[0] == player.frames[0]["worker"]
+        assert await player.box.locator("g[data-stand=gelesen]").count() == 0
+        await player.press("ende")
+        # Beide Läufe enden gleich.
+        end = crash["run"]["entries"][-1]
+        smooth = player.data["smooth"]["entries"][-1]
+        assert (end["name"], end["title"]) == (smooth["name"], smooth["title"])
+        assert (await player.snapshot())["current"] == [end["event"]]
+
+
+async def test_der_absturz_folgt_dem_schritt_und_zurueck(browser: Browser, address: str) -> None:
+    async with opened(browser, address) as player:
+        labels = set()
+        for step in (1, len(player.frames) // 2, len(player.frames) - 2):
+            await player.go(step)
+            crash = nearest(player, step)
+            labels.add(crash["label"])
+            await player.press("sturz")
+            shown = await player.snapshot()
+            assert shown["hint"] == f"aufgezeichnet: {crash['label']}"
+            assert shown["step"] == f"{crash_step(crash) + 1} von {len(crash['run']['frames'])}"
+            await player.press("sturz")
+            back = await player.snapshot()
+            last = max(frame["event"] for frame in player.frames if frame["event"] <= crash["event"])
+            assert (back["pressed"], back["current"]) == ("false", [last])
+        assert len(labels) == 3, "jede Stelle hat ihren eigenen Absturz"
+        # Nach dem Absturz zählen die Events anders: Zurück geht es zum gleichnamigen.
+        await player.press("sturz")
+        await player.press("ende")
+        await player.press("sturz")
+        assert (await player.snapshot())["current"] == [player.frames[-1]["event"]]
+        # Mitten im Replay zurück: zum selben Event.
+        await player.press("sturz")
+        await player.press("weiter", 4)
+        current = (await player.snapshot())["current"]
+        await player.press("sturz")
+        assert (await player.snapshot())["current"] == current
+
+
+async def test_ohne_aufgezeichneten_absturz_ist_der_schalter_aus(browser: Browser, site: Path, tmp_path: Path) -> None:
+    text = (site / PAGE / "index.html").read_text(encoding="utf-8")
+    start = text.index('<script type="application/json">{') + len('<script type="application/json">')
+    data = json.loads(text[start : text.index("</script>", start)])
+    data["crashes"] = []
+    page = text[:start] + json.dumps(data) + text[text.index("</script>", start) :]
+    page = page.replace('hinweis">', 'hinweis" disabled>', 1)
+    folder = tmp_path / PAGE
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    (tmp_path / "assets").symlink_to(site / "assets")
+    async with opened(browser, f"file://{tmp_path}/") as player:
+        await player.press("weiter", 3)
+        assert (await player.snapshot())["step"].startswith("4 von ")
+
+
+# --- Tastatur und Vorlesehilfen
+
+
+async def test_nur_mit_der_tastatur(browser: Browser, address: str) -> None:
+    async with opened(browser, address) as player:
+        keyboard = player.page.keyboard
+        active = "document.activeElement"
+
+        async def step() -> int:
+            return int((await player.snapshot())["step"].split()[0])
+
+        # Außerhalb gehören die Tasten der Seite.
+        await player.page.evaluate("document.activeElement.blur()")
+        await keyboard.press("ArrowRight")
+        await keyboard.press("End")
+        assert await step() == 1
+        await player.box.evaluate("s => scrollTo(0, scrollY + s.getBoundingClientRect().top - 60)")
+        # Mit Tab ist alles zu erreichen, in der Reihenfolge des Lesens, und man kommt auch wieder hinaus.
+        await player.box.locator('[data-tut="anfang"]').focus()
+        stops = []
+        while await player.page.evaluate(f"Boolean({active}.closest('lauf-spieler'))"):
+            stops.append(
+                await player.page.evaluate(
+                    f"{active}.dataset.tut ?? {active}.getAttribute('aria-label') ?? {active}.textContent"
+                )
+            )
+            await keyboard.press("Tab")
+            assert len(stops) < 30
+        assert stops[:7] == ["anfang", "zurueck", "spielen", "weiter", "ende", "Schritt", "sturz"]
+        assert any("workflow.py" in stop for stop in stops)
+        assert {"Variablen des Workflows", "Bild des Laufs"} <= set(stops)
+        assert sum("WorkflowExecutionStarted" in stop for stop in stops) == 1
+        # Pfeile, Anfang und Ende gelten überall im Spieler; der Fokus bleibt, wo er ist.
+        panel = player.box.get_by_role("group", name="Variablen des Workflows")
+        await panel.focus()
+        scrolled = await player.page.evaluate("scrollY")
+        for key, wanted in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("Home", 1)):
+            await keyboard.press(key)
+            assert await step() == wanted
+        await keyboard.press("End")
+        assert await step() == len(player.frames)
+        assert await panel.evaluate("p => p === document.activeElement")
+        assert await player.page.evaluate("scrollY") == scrolled
+        await keyboard.press("Home")
+        await keyboard.press("Control+ArrowRight")
+        assert await step() == 1
+        # Die Leertaste spielt ab, auf einem Knopf drückt sie den Knopf.
+        await keyboard.press(" ")
+        assert await player.box.get_attribute("data-spielt") is not None
+        await keyboard.press(" ")
+        assert await player.box.get_attribute("data-spielt") is None
+        forward = player.box.get_by_role("button", name="Einen Schritt weiter")
+        await forward.focus()
+        await keyboard.press(" ")
+        assert await step() == 2
+        assert await player.box.get_attribute("data-spielt") is None
+        for _ in player.frames:
+            await keyboard.press("Enter")
+        assert await forward.evaluate("k => k === document.activeElement"), "am Ende geht der Fokus nicht verloren"
+        assert await forward.get_attribute("aria-disabled") == "true"
+        # In der Event History wandern die senkrechten Pfeile, Enter springt.
+        await keyboard.press("Home")
+        await player.box.locator("[aria-current=step]").focus()
+        for _ in range(6):
+            await keyboard.press("ArrowDown")
+        target = int(await player.page.evaluate(f"{active}.dataset.event"))
+        assert target == player.data["smooth"]["entries"][6]["event"]
+        assert await step() == 1
+        await keyboard.press("Enter")
+        assert (await player.snapshot())["current"] == [
+            max(frame["event"] for frame in player.frames if frame["event"] <= target)
+        ]
+        # Der Absturz mit der Leertaste.
+        await player.box.get_by_role("button", name="Worker stürzt hier ab").focus()
+        await keyboard.press(" ")
+        assert (await player.snapshot())["phase"] == "crash"
+
+
+async def test_ein_bereich_wird_vorgelesen(browser: Browser, address: str) -> None:
+    async with opened(browser, address) as player:
+        assert await player.box.locator("[aria-live], [role=status], [role=alert]").count() == 1
+        status = player.box.get_by_role("status")
+        await status.evaluate(
+            "p => { window.spoken = []; new MutationObserver(() => spoken.push(p.textContent))"
+            ".observe(p, {childList: true, characterData: true, subtree: true}) }"
+        )
+        await player.press("weiter", 3)
+        await player.press("sturz")
+        crash = nearest(player, 3)
+        expected = [frame["text"] for frame in player.frames[1:4]] + [crash["run"]["frames"][crash_step(crash)]["text"]]
+        assert await player.page.evaluate("spoken") == expected
+        assert await status.get_attribute("aria-live") == "polite"
+        button = player.box.get_by_role("button", name="Worker stürzt hier ab")
+        assert await button.get_attribute("aria-pressed") == "true"
+        described = await button.evaluate(
+            "k => document.getElementById(k.getAttribute('aria-describedby')).textContent"
+        )
+        assert described == f"aufgezeichnet: {crash['label']}"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_barrierefrei(browser: Browser, address: str, size: dict[str, int], scheme: str) -> None:
+    async with opened(browser, address, viewport=size, color_scheme=scheme) as player:
+        await player.page.evaluate(AXE)
+
+        async def violations() -> list[str]:
+            # Bilder und Listings daneben prüft der Test aller Seiten; hier zählt der Spieler.
+            result = await player.page.evaluate("axe.run('lauf-spieler')")
+            return [f"{v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])}-mal)" for v in result["violations"]]
+
+        assert await violations() == []
+        await player.press("weiter", 5)
+        assert await violations() == []
+        await player.press("sturz")
+        assert await violations() == []
+        await player.press("weiter", 3)
+        assert (await player.snapshot())["phase"] == "replay"
+        assert await violations() == []
+
+
+# --- Ruhe
+
+
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const e of list.getEntries()) {
+    shifts.push([e.value, e.sources.map((s) => s.node?.outerHTML?.slice(0, 90) ?? String(s.node?.nodeName))]);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+PLACES = """() => [...document.querySelectorAll(
+  'article > *, .md-sidebar, .md-footer, lauf-spieler, .sp-rahmen > *:not(.dl-figur, [hidden]), .dl-figur > *, .sp-weg'
+)].filter((e) => !e.matches('.dl-schmal') || true).map((e) => {
+  const r = e.getBoundingClientRect();
+  return [e.className || e.tagName, r.left, r.top + scrollY, r.width, r.height];
+}).filter((r) => r[0] !== 'sp-absturzbild')"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_nichts_verschiebt_sich(browser: Browser, address: str, size: dict[str, int]) -> None:
+    async with opened(browser, address, viewport=size, init=SHIFTS) as player:
+        await player.page.evaluate("document.fonts.ready")
+        places = await player.page.evaluate(PLACES)
+        assert len(places) > 20
+        for crash in (None, *player.data["crashes"]):
+            run = crash["run"] if crash else player.data["smooth"]
+            if crash:
+                await player.go(next(i for i in range(len(player.frames)) if nearest(player, i) == crash))
+                await player.press("sturz")
+                await player.box.locator("input").focus()
+                await player.page.keyboard.press("Home")
+            for _ in run["frames"]:
+                assert await player.page.evaluate(PLACES) == places
+                await player.page.keyboard.press("ArrowRight")
+            if crash:
+                await player.press("sturz")
+            else:
+                await player.box.locator("input").focus()
+                for _ in run["frames"]:
+                    await player.page.keyboard.press("ArrowRight")
+        await player.page.evaluate("() => new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok)))")
+        assert await player.page.evaluate("shifts") == []
+
+
+async def test_das_geruest_hat_schon_ohne_skript_seine_groesse(browser: Browser, address: str) -> None:
+    sizes = []
+    for blocked in (False, True):
+        context = await browser.new_context(viewport=DESK)  # type: ignore[arg-type]
+        page = await context.new_page()
+        if blocked:
+            await page.route("**/spieler.js", lambda route: route.abort())
+        await page.goto(address + PAGE, wait_until="load")
+        sizes.append(await page.locator("lauf-spieler").bounding_box())
+        assert await page.evaluate("Boolean(customElements.get('lauf-spieler'))") is not blocked
+        await context.close()
+    assert sizes[0] == sizes[1]
+
+
+async def test_wer_keine_bewegung_will_sieht_keine(browser: Browser, address: str) -> None:
+    async with opened(browser, address, clock=True, reduced_motion="reduce") as player:
+        await player.box.evaluate(
+            "s => { window.smooth = []; const f = Element.prototype.scrollTo;"
+            " Element.prototype.scrollTo = function (o) { smooth.push(o.behavior); return f.call(this, o) } }"
+        )
+        await player.press("spielen")
+        for _ in range(40):
+            await player.page.clock.run_for(2_000)
+            assert await player.box.evaluate("s => s.getAnimations({subtree: true}).length") == 0
+        assert set(await player.page.evaluate("smooth")) == {"instant"}
+        assert int((await player.snapshot())["step"].split()[0]) > 10
+
+
+# --- Ohne Skript, auf Papier, aus einer Datei, nur wo gebraucht
+
+
+HIDDEN = (".sp-leiste", ".sp-satz", ".sp-code", ".sp-activity", ".sp-variablen", ".sp-events", ".sp-hilfe")
+
+
+async def test_ohne_javascript_bleibt_das_bild(browser: Browser, address: str) -> None:
+    context = await browser.new_context(java_script_enabled=False, viewport=DESK)  # type: ignore[arg-type]
+    page = await context.new_page()
+    await page.goto(address + PAGE)
+    box = page.locator("lauf-spieler")
+    assert await box.locator("figure svg:visible").count() == 1
+    assert (await box.locator("figure svg:visible").bounding_box() or {"height": 0})["height"] > 300
+    await box.locator("summary").click()
+    assert await box.locator("tbody tr:visible").count() >= 6
+    assert [name for name in HIDDEN if await box.locator(name).is_visible()] == []
+    await context.close()
+
+
+async def test_auf_papier_steht_das_bild(browser: Browser, address: str) -> None:
+    async with opened(browser, address) as player:
+        await player.press("sturz")
+        await player.page.emulate_media(media="print")
+        assert await player.box.locator("figure svg:visible").count() == 1
+        assert not await player.box.locator(".sp-absturzbild").is_visible()
+        assert [name for name in HIDDEN if await player.box.locator(name).is_visible()] == []
+        drawn = await player.box.locator("figure svg:visible").evaluate(
+            "s => [s.getBoundingClientRect().height, s.parentElement.clientHeight, getComputedStyle(s).visibility]"
+        )
+        assert drawn[0] > 300
+        assert drawn[0] <= drawn[1] + 1, "nichts ist abgeschnitten"
+        assert drawn[2] == "visible"
+
+
+async def test_aus_einer_datei(browser: Browser, site: Path) -> None:
+    async with opened(browser, f"file://{site}/") as player:
+        await player.press("weiter", 4)
+        await player.press("sturz")
+        assert (await player.snapshot())["phase"] == "crash"
+        # Die Suche des Themas lädt ihr Verzeichnis nach; das geht aus einer Datei nie.
+        assert [error for error in player.errors if "search" not in error and "ERR_FILE_NOT_FOUND" not in error] == []
+
+
+def test_nur_seiten_mit_spieler_laden_ihn(site: Path, zensical_site: Path) -> None:
+    for folder in (site, zensical_site):
+        found = {}
+        for page in pages(folder):
+            text = (folder / page / "index.html").read_text(encoding="utf-8")
+            wanted = int("<lauf-spieler" in text)
+            assert text.count("js/spieler.js") == text.count("css/spieler.css") == wanted, page
+            found[page] = wanted
+            if wanted:
+                base = (folder / page / "index.html").parent
+                for attribute in ('href="', 'src="'):
+                    name = next(
+                        part for part in text.split(attribute) if "assets" in part[:40] and "spieler" in part[:60]
+                    )
+                    assert (base / name.partition('"')[0]).is_file(), page
+        assert 0 < sum(found.values()) < len(found)
+
+
+def test_skript_und_stylesheet_bleiben_klein() -> None:
+    files = [ROOT / "book/assets/js/spieler.js", ROOT / "book/assets/css/spieler.css"]
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) <= ASSET_LIMIT
+
+
+# --- Aussehen
+
+
+PIXELS = """async (png) => {
+  const image = new Image();
+  image.src = "data:image/png;base64," + png;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, image.width, image.height);
+  const counts = new Map();
+  for (let i = 0; i < data.length; i += 4) {
+    const key = [data[i], data[i + 1], data[i + 2]].join();
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([k, n]) => [k.split(",").map(Number), n]);
+}"""
+
+
+async def colours(player: Player, clip: dict[str, float]) -> list[tuple[list[int], int]]:
+    """Die Farben eines Ausschnitts der Seite mit ihrer Häufigkeit, die häufigste zuerst."""
+    png = await player.page.screenshot(clip=clip)  # type: ignore[arg-type]
+    found: list[tuple[list[int], int]] = await player.page.evaluate(PIXELS, base64.b64encode(png).decode())
+    return found
+
+
+def luminance(colour: list[int]) -> float:
+    """Relative Leuchtdichte nach WCAG 2.2."""
+    parts = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def contrast(one: list[int], other: list[int]) -> float:
+    """Kontrast zweier Farben nach WCAG 2.2."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+async def box_of(locator: Locator) -> dict[str, float]:
+    """Der Kasten eines Elements auf dem Bildschirm."""
+    found: dict[str, float] = await locator.evaluate(
+        "e => { const r = e.getBoundingClientRect(); return {x: r.x, y: r.y, width: r.width, height: r.height} }"
+    )
+    return found
+
+
+def inside(inner: dict[str, float], outer: dict[str, float], slack: float = 1) -> bool:
+    """Ob ein Kasten der Höhe nach ganz in einem anderen liegt."""
+    return inner["y"] >= outer["y"] - slack and inner["y"] + inner["height"] <= outer["y"] + outer["height"] + slack
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_auf_dem_bildschirm(browser: Browser, address: str, size: dict[str, int], scheme: str) -> None:
+    async with opened(browser, address, viewport=size, color_scheme=scheme) as player:
+        screen = {"x": 0.0, "y": 0.0, **{name: float(value) for name, value in size.items()}}
+
+        async def check(frame: dict[str, Any]) -> None:
+            assert await player.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+            if frame["line"]:
+                lit = await box_of(player.box.locator(".sp-code .sp-an"))
+                panel = await box_of(player.box.locator(".sp-code .sp-quelle:visible"))
+                assert inside(lit, panel)
+                assert inside(lit, screen)
+                rows = await colours(player, {**lit, "x": lit["x"] + 60, "width": lit["width"] - 70})
+                above = await player.box.locator(".sp-code .sp-an").evaluate(
+                    "z => { const n = z.previousElementSibling ?? z.nextElementSibling; const r = n.getBoundingClientRect();"
+                    " return {x: r.x, y: r.y, width: r.width, height: r.height} }"
+                )
+                plain = await colours(player, {**above, "x": above["x"] + 60, "width": above["width"] - 70})
+                background = rows[0][0]
+                assert background != plain[0][0], "die leuchtende Zeile sieht aus wie ihre Nachbarin"
+                assert max(contrast(colour, background) for colour, _ in rows) >= 4.5
+                # Nicht nur die Farbe: ein Balken am Rand.
+                edge = await colours(player, {**lit, "width": 3})
+                assert contrast(edge[0][0], background) >= 3
+            if frame["row"] >= 0:
+                band = await box_of(player.box.locator(".sp-band:visible").first)
+                sheet = await box_of(player.box.locator(".sp-absturzbild:visible, .dl-schmal:visible").last)
+                assert inside(band, sheet) or band["height"] > sheet["height"]
+                assert inside(band, screen)
+            event = await box_of(player.box.locator("[aria-current=step]"))
+            assert inside(event, await box_of(player.box.locator("ol.sp-roll")))
+
+        whole = await box_of(player.box)
+        assert len(await colours(player, {**whole, "height": min(whole["height"], size["height"] - whole["y"])})) > 50
+        assert whole["width"] <= size["width"]
+        for index, frame in enumerate(player.frames):
+            await player.box.locator("input").fill(str(index + 1))
+            await check(frame)
+        await player.go(len(player.frames) // 2)
+        crash = nearest(player, len(player.frames) // 2)
+        await player.press("sturz")
+        for index, frame in enumerate(crash["run"]["frames"]):
+            await player.box.locator("input").fill(str(index + 1))
+            await check(frame)
