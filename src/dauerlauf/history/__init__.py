@@ -7,15 +7,17 @@ https://docs.temporal.io/references/events
 
 from dauerlauf.history._files import dump, load
 from dauerlauf.history._normalise import BASE_TIME, normalise, package_path
-from dauerlauf.history._sources import source_lines
+from dauerlauf.history._sources import Spot, Trace, source_lines, trace
 from dauerlauf.history._steps import SourceLine, Step, StepKind, event_name, same_behaviour, steps
 from dauerlauf.history._text import arguments, duration_text, failure_text, readable, shorten, size_text
 
 __all__ = [
     "BASE_TIME",
     "SourceLine",
+    "Spot",
     "Step",
     "StepKind",
+    "Trace",
     "arguments",
     "dump",
     "duration_text",
@@ -30,4 +32,5 @@ __all__ = [
     "size_text",
     "source_lines",
     "steps",
+    "trace",
 ]
