@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -170,7 +171,10 @@ class Player:
         """Der Spieler mit allem, was er braucht, in einer Ausgabe. DauerlaufError wie ``player.document``."""
         from dauerlauf.player import document
 
-        shown, legend = document(self.scenario), self.scenario.pattern.legend
+        # Im Notebook läuft schon eine Ereignisschleife; das Replay braucht seine eigene.
+        with ThreadPoolExecutor(1) as pool:
+            shown = pool.submit(document, self.scenario).result()
+        legend = self.scenario.pattern.legend
         script, style = ASSETS / SCRIPT, ASSETS / STYLE
         if not (script.is_file() and style.is_file()):
             return timeline.html(shown.smooth.steps, legend, title=self.scenario.title)

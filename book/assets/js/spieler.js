@@ -3,6 +3,8 @@
   if (customElements.get("lauf-spieler")) return;
 
   const WORT = { live: "läuft", crash: "Absturz", takeover: "Übernahme", replay: "Replay" };
+  // Was neben dem Worker steht, wenn gerade keine Zeile seines Codes an der Reihe ist.
+  const ORT = { live: "", crash: "abgestürzt", takeover: "holt die Event History", replay: "" };
   const ruhig = matchMedia("(prefers-reduced-motion: reduce)");
   const neu = (tag, klasse, text) => {
     const element = document.createElement(tag);
@@ -81,7 +83,9 @@
       const knopf = neu("button");
       knopf.type = "button";
       knopf.dataset.event = event;
-      knopf.append(neu("span", "sp-nr", event), neu("code", "", name), neu("span", "sp-titel", internal ? "" : title));
+      // „beauftragt“, „gestartet“, „erledigt“ sagt schon der Name des Events.
+      const kurz = name.startsWith("ActivityTask") ? title.split(" ")[0] : title;
+      knopf.append(neu("span", "sp-nr", event), neu("code", "", name), neu("span", "sp-titel", internal ? "" : kurz));
       knopf.append(neu("span", "sp-zeit", time === vorher ? "" : time));
       const zeile = neu("li");
       zeile.append(knopf);
@@ -129,7 +133,7 @@
     zeigeCode(frame) {
       const worker = this.lauf.frames.slice(0, this.schritt + 1).findLast((f) => f.worker)?.worker;
       this.teile.worker.textContent = worker ?? "Worker";
-      this.zeigeStelle(this.querySelector(".sp-code"), frame.source, frame.line, "");
+      this.zeigeStelle(this.querySelector(".sp-code"), frame.source, frame.line, ORT[frame.phase]);
       const feld = this.querySelector(".sp-activity");
       this.zeigeStelle(feld, ...(frame.also ?? [-1, 0]), "gerade keine");
       if (frame.also) return;
@@ -165,7 +169,9 @@
         const zeile = neu("tr", geaendert && !verloren ? "sp-neu" : "");
         const kopf = neu("th");
         kopf.scope = "row";
-        kopf.append(neu("code", "", name));
+        kopf.append(neu("code"));
+        // Lange Namen brechen an ihren Punkten um.
+        for (const teil of name.split(/(?<=\.)/)) kopf.firstChild.append(teil, neu("wbr"));
         const zelle = neu("td");
         zelle.append(verloren ? neu("del", "", wert) : wert);
         if (geaendert && !verloren) zelle.append(" ", neu("span", "sp-marke", "geändert"));

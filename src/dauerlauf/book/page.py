@@ -114,13 +114,14 @@ class PageContext:
         return f"{relative}#{anchor}" if anchor else relative
 
     def asset(self, name: str) -> str:
-        """Die Adresse von ``book/assets/name`` für rohes HTML, das keines der Werkzeuge umschreibt.
+        """Die Adresse von ``book/assets/name`` in rohem HTML.
 
-        Mit ``use_directory_urls`` liegt jede Seite außer ``index.md`` in einem eigenen Ordner.
+        Zensical schreibt auch dort um, was von der Quelldatei aus gilt; MkDocs lässt rohes HTML, wie es ist. Mit
+        ``use_directory_urls`` liegt dann jede Seite außer ``index.md`` in einem eigenen Ordner.
         """
-        page = self.path.relative_to(self.book) if self.path else Path("index.md")
-        depth = len(page.parts) - (page.name == "index.md")
-        return f"{'../' * depth}assets/{name}"
+        link = self.link(f"assets/{name}")
+        own_folder = self.path is not None and self.path.name != "index.md"
+        return f"../{link}" if own_folder and "relpath" in self.md.treeprocessors else link
 
     def first(self, thing: str) -> bool:
         """Ob ``thing`` auf dieser Seite zum ersten Mal vorkommt."""
