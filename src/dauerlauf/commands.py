@@ -19,7 +19,7 @@ from dauerlauf import outputs as page_outputs
 from dauerlauf import timeline
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.history import load, normalise, source_lines, steps
-from dauerlauf.recorder import record
+from dauerlauf.recorder import Recording, record, record_crashes
 from dauerlauf.scenario import Pattern, Run, Scenario, find_pattern, patterns, play
 from dauerlauf.server import Connection, EmbeddedServer, open_connection
 from dauerlauf.timelapse import Timelapse, require_timelapse, timelapse
@@ -215,17 +215,29 @@ def record_histories(pattern: str | None, *, compare: bool) -> int:
 
 async def _record_all(chosen: Sequence[Pattern], *, compare: bool) -> int:
     scenarios = [scenario for pattern in chosen for scenario in pattern.scenarios.values()]
-    changed = 0
-    async with timelapse(search_attributes=_search_attributes(chosen)) as server:
-        for scenario in scenarios:
-            recording = await record(scenario, server)
-            if not recording.changed:
-                continue
+    changed = recorded = 0
+    slots = asyncio.Semaphore(PARALLEL_RUNS)
+
+    async def crashes(scenario: Scenario) -> list[Recording]:
+        async with slots:
+            return await record_crashes(scenario, server)
+
+    def keep(recording: Recording) -> None:
+        nonlocal changed, recorded
+        recorded += 1
+        if recording.changed:
             changed += 1
             print(f"{'weicht ab' if compare else 'geschrieben'}: {recording.file}")
             if not compare:
                 recording.write()
-    print(f"{changed} von {len(scenarios)} Histories {'weichen ab' if compare else 'neu'}.")
+
+    async with timelapse(search_attributes=_search_attributes(chosen)) as server:
+        for scenario in scenarios:
+            keep(await record(scenario, server))
+        for recordings in await asyncio.gather(*map(crashes, scenarios)):
+            for recording in recordings:
+                keep(recording)
+    print(f"{changed} von {recorded} Histories {'weichen ab' if compare else 'neu'}.")
     return changed
 
 

@@ -528,15 +528,24 @@ async def event_reached(handle: WorkflowHandle[Any, Any], number: int) -> bool:
 
 
 async def shorten_timeout(
-    client: Client, workflow_id: str, activity_id: str, run_id: str | None, timeout: timedelta
+    client: Client,
+    workflow_id: str,
+    activity_id: str,
+    run_id: str | None,
+    timeout: timedelta,
+    *,
+    heartbeat: bool = False,
 ) -> None:
     """Verkürzt am Server das Start-To-Close-Timeout einer Activity, auch für den Versuch, der gerade läuft.
+
+    Mit `heartbeat` stattdessen ihr Heartbeat-Timeout.
 
     Läuft sie nicht mehr, geschieht nichts; kennt der Server den Aufruf nicht, bleibt es beim vollen Timeout.
     """
     request = _options_request(client, workflow_id, activity_id, run_id)
-    request.activity_options.start_to_close_timeout.FromTimedelta(timeout)
-    request.update_mask.paths.append("start_to_close_timeout")
+    name = "heartbeat_timeout" if heartbeat else "start_to_close_timeout"
+    getattr(request.activity_options, name).FromTimedelta(timeout)
+    request.update_mask.paths.append(name)
     with suppress(RPCError):
         await client.workflow_service.update_activity_execution_options(request)
 

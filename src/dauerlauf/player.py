@@ -6,10 +6,11 @@ Nichts davon ist getippt: Die Schritte stammen aus der aufgezeichneten History, 
 import asyncio
 import importlib
 import inspect
+import json
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,9 +20,11 @@ from temporalio.client import WorkflowHistory
 
 from dauerlauf import timeline
 from dauerlauf.book.sources import MARKER, TOKEN
+from dauerlauf.crashes import FIRST, CrashPoint
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.history import SourceLine, Spot, Step, StepKind, Trace, load, package_path, steps, trace
-from dauerlauf.player_texts import replayed_text, step_text
+from dauerlauf.player_texts import crash_text, replayed_text, step_text, unanswered_text
+from dauerlauf.recorder import crash_files
 from dauerlauf.scenario import Scenario
 
 
@@ -40,8 +43,12 @@ class Frame:
 
     `event` ist ein Event dieses Laufs, `row` die Zeile des Bildes, die es enthält (-1: keine). `phase` ist `live`,
     `crash`, `takeover` oder `replay`, `worker` der Name dessen, der handelt. Die Zeile `line` von `sources[source]`
-    hat den Befehl gegeben oder wartet auf ihn; -1 und 0, solange kein Workflow-Code im Speicher ist. `also` zeigt auf
-    die Activity, die gerade läuft. Eine Variable ist Name, Text und ob sie sich seit dem vorigen Halt geändert hat.
+    hat den Befehl gegeben oder wartet auf ihn; -1 und 0, solange kein Worker den Workflow im Speicher hat. `also`
+    zeigt auf die Activity, die gerade läuft. Eine Variable ist Name, Text und ob sie sich seit dem vorigen Halt
+    geändert hat.
+
+    Stirbt der Worker, während eine Activity oder ein Timer läuft, liegen zwischen `crash` und `takeover` noch Halte
+    mit `live`: Der Server wartet weiter, und ein anderer Worker führt die Activity aus.
     """
 
     event: int
@@ -104,19 +111,71 @@ def document(scenario: Scenario) -> Document:
     """
     file = scenario.pattern.history_file(scenario.name)
     if not file.is_file():
-        raise DauerlaufError(
-            f"„{scenario.name}“ ist nicht aufgezeichnet; `dauerlauf zeichne-auf {scenario.pattern.name}`."
-        )
+        raise _outdated(scenario, f"„{scenario.name}“ ist nicht aufgezeichnet")
     return asyncio.run(_document(scenario, load(file)))
+
+
+def packed(document: Document) -> dict[str, Any]:
+    """Die Läufe eines Dokuments für JSON, jedes Stück nur einmal.
+
+    Ein Lauf mit acht Abstürzen wiederholt fast alles; gepackt ist er auf ein Fünftel kürzer. Unter `parts` stehen
+    Events, Halte und Variablen, überall sonst ihre Nummern darin: in `entries` und `frames` eines Laufs und in den
+    `variables` eines Halts. Quelltext und Schritte sind nicht enthalten.
+    """
+    parts: dict[str, int] = {}
+
+    def number(part: Any) -> int:
+        return parts.setdefault(json.dumps(part, ensure_ascii=False), len(parts))
+
+    def run(played: PlayedRun) -> dict[str, Any]:
+        entries = [number(asdict(entry)) for entry in played.entries]
+        frames = [
+            number(asdict(frame) | {"variables": [number(one) for one in frame.variables]}) for frame in played.frames
+        ]
+        return {"title": played.title, "entries": entries, "frames": frames}
+
+    smooth = run(document.smooth)
+    crashes = [{"event": crash.event, "label": crash.label, "run": run(crash.run)} for crash in document.crashes]
+    return {"parts": [json.loads(part) for part in parts], "smooth": smooth, "crashes": crashes}
 
 
 async def _document(scenario: Scenario, history: WorkflowHistory) -> Document:
     library = _Library(scenario)
     smooth = await _play(scenario, history, scenario.title, library)
-    return Document(scenario.title, scenario.pattern.name, scenario.name, library.sources(), smooth, crashes=())
+    crashes = []
+    for file, point in crash_files(scenario).items():
+        if not file.is_file():
+            raise _outdated(scenario, f"Der Absturz „{point.label}“ ist nicht aufgezeichnet")
+        comma = "," if point.label.startswith("während") else ""
+        run = await _play(scenario, load(file), f"Der Worker stirbt{comma} {point.label}.", library, point)
+        if _told(run, point.last) != _told(smooth, point.last) or not _dies(run, point):
+            raise _outdated(scenario, f"Der Absturz „{point.label}“ passt nicht mehr zum ungestörten Lauf")
+        crashes.append(Crash(point.event, point.label, run))
+    name = scenario.pattern.name
+    return Document(scenario.title, name, scenario.name, library.sources(), smooth, tuple(crashes))
 
 
-async def _play(scenario: Scenario, history: WorkflowHistory, title: str, library: "_Library") -> PlayedRun:
+def _outdated(scenario: Scenario, problem: str) -> DauerlaufError:
+    return DauerlaufError(f"{problem}; `dauerlauf zeichne-auf {scenario.pattern.name}`.")
+
+
+def _dies(run: PlayedRun, point: CrashPoint) -> bool:
+    """Ob der Worker in diesem Lauf an `point` stirbt und ein anderer übernimmt."""
+    phases = [frame.phase for frame in run.frames]
+    if (phases.count("crash"), phases.count("takeover")) != (1, 1):
+        return False
+    crash, *later = run.frames[phases.index("crash") :]
+    in_place = crash.event == (point.last if point.unnoticed else point.last + 1)
+    return in_place and all(frame.worker != FIRST for frame in later)
+
+
+def _told(run: PlayedRun, last: int) -> list[tuple[str, str]]:
+    return [(step.title, step.detail) for step in run.steps if step.number <= last and not step.internal]
+
+
+async def _play(
+    scenario: Scenario, history: WorkflowHistory, title: str, library: "_Library", point: CrashPoint | None = None
+) -> PlayedRun:
     traced = await trace(history, scenario.pattern.workflows)
     found = steps(history, sources=traced.sources)
     rows = timeline.rows(found, scenario.pattern.legend)
@@ -124,34 +183,66 @@ async def _play(scenario: Scenario, history: WorkflowHistory, title: str, librar
     entries = tuple(
         Entry(step.number, step.event, timeline.clock_text(step.time), step.title, step.internal) for step in found
     )
-    return PlayedRun(title, found, entries, tuple(_with_changes(_frames(found, traced, row_of, library))))
+    frames = _Frames(found, traced, row_of, library, point).build()
+    return PlayedRun(title, found, entries, tuple(_with_changes(frames)))
 
 
-def _frames(
-    found: Sequence[Step], traced: Trace, row_of: Mapping[int, int], library: "_Library"
-) -> Iterator[tuple[Frame, Spot | None]]:
-    """Die Halte eines Laufs, noch ohne Variablen, dazu die Stelle, an der sie zu sehen sind."""
-    workers = _workers(found)
+class _Frames:
+    """Baut die Halte eines Laufs, noch ohne Variablen; daneben die Stelle, an der sie zu sehen sind."""
 
-    def frame(step: Step, phase: str, worker: str, spot: Spot | None, text: str) -> tuple[Frame, Spot | None]:
-        place = library.place(spot.source) if spot is not None else (-1, 0)
-        return Frame(step.number, row_of.get(step.number, -1), phase, worker, *place, None, (), text), spot
+    def __init__(
+        self,
+        found: Sequence[Step],
+        traced: Trace,
+        row_of: Mapping[int, int],
+        library: "_Library",
+        point: CrashPoint | None,
+    ) -> None:
+        self._steps = found
+        self._trace = traced
+        self._row_of = row_of
+        self._library = library
+        self._point = point
+        self._workers = _workers(found)
 
-    for step in found:
-        if step.kind is StepKind.CRASH:
-            yield frame(step, "crash", step.identity, None, step_text(step))
-        elif step.kind is StepKind.TAKEOVER:
-            yield frame(step, "takeover", step.identity, None, step_text(step))
-            for earlier in found[: found.index(step)]:
-                if not earlier.internal and earlier.number in traced.spots:
-                    text = replayed_text(earlier, found[: found.index(step)], step.identity)
-                    yield frame(earlier, "replay", step.identity, traced.spots[earlier.number], text)
-        elif not step.internal or (step.kind is StepKind.TIME_SKIP and step.duration):
-            spot = traced.spots.get(step.number) or traced.waiting.get(step.number)
-            shown, spot = frame(step, "live", workers.get(step.number, ""), spot, step_text(step))
-            if step.kind in (StepKind.ACTIVITY_STARTED, StepKind.LOCAL_ACTIVITY):
-                shown = replace(shown, also=library.activity(step.name))
-            yield shown, spot
+    def build(self) -> Iterator[tuple[Frame, Spot | None]]:
+        """Die Halte in der Reihenfolge, in der sie geschehen sind."""
+        dead = False
+        for index, step in enumerate(self._steps):
+            if step.kind is StepKind.CRASH:
+                phase, text = ("live", unanswered_text(step)) if dead else ("crash", crash_text(step, self._point))
+                yield self._frame(step, phase, "" if dead else step.identity, None, text)
+                dead = True
+            elif step.kind is StepKind.TAKEOVER:
+                yield self._frame(step, "takeover", step.identity, None, step_text(step))
+                yield from self._replay(self._steps[:index], step.identity)
+                dead = False
+            elif not step.internal or (step.kind is StepKind.TIME_SKIP and step.duration):
+                yield self._live(step, dead=dead)
+            if self._point is not None and self._point.unnoticed and step.number == self._point.last:
+                shown, spot = self._frame(step, "crash", FIRST, None, crash_text(step, self._point))
+                yield replace(shown, also=self._also(step)), spot
+                dead = True
+
+    def _live(self, step: Step, *, dead: bool) -> tuple[Frame, Spot | None]:
+        # Solange kein Worker den Workflow im Speicher hat, gibt es weder Zeile noch Variablen.
+        spot = None if dead else self._trace.spots.get(step.number) or self._trace.waiting.get(step.number)
+        shown, spot = self._frame(step, "live", self._workers.get(step.number, ""), spot, step_text(step))
+        runs = step.kind in (StepKind.ACTIVITY_STARTED, StepKind.LOCAL_ACTIVITY)
+        return replace(shown, also=self._also(step) if runs else None), spot
+
+    def _replay(self, known: Sequence[Step], worker: str) -> Iterator[tuple[Frame, Spot | None]]:
+        for step in known:
+            if not step.internal and step.number in self._trace.spots:
+                text = replayed_text(step, known, worker)
+                yield self._frame(step, "replay", worker, self._trace.spots[step.number], text)
+
+    def _also(self, step: Step) -> tuple[int, int] | None:
+        return self._library.activity(step.name) if step.name else None
+
+    def _frame(self, step: Step, phase: str, worker: str, spot: Spot | None, text: str) -> tuple[Frame, Spot | None]:
+        place = self._library.place(spot.source) if spot is not None else (-1, 0)
+        return Frame(step.number, self._row_of.get(step.number, -1), phase, worker, *place, None, (), text), spot
 
 
 def _workers(found: Sequence[Step]) -> dict[int, str]:

@@ -1,9 +1,15 @@
-"""Szenarien aufzeichnen: spielen, vereinheitlichen, als `histories/<szenario>.json` ablegen."""
+"""Szenarien aufzeichnen: spielen, vereinheitlichen, als `histories/<szenario>.json` ablegen.
+
+Abstürze eines Szenarios liegen daneben, als `histories/abstuerze/<szenario>-<event>.json`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from temporalio.client import WorkflowHistory
+
+from dauerlauf.crashes import CrashPoint, crash, points
 from dauerlauf.history import dump, load, normalise, same_behaviour
 from dauerlauf.scenario import Pattern, Scenario, play
 from dauerlauf.timelapse import Timelapse
@@ -20,7 +26,7 @@ class Recording:
 
     def write(self) -> None:
         """Legt den Inhalt ab."""
-        self.file.parent.mkdir(exist_ok=True)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.write_text(self.text, encoding="utf-8")
 
 
@@ -30,18 +36,56 @@ async def record(scenario: Scenario, timelapse: Timelapse) -> Recording:
     Geschrieben wird erst mit `Recording.write`. Wirft `DauerlaufError` wie `play`.
     """
     run = await play(scenario, timelapse)
-    history = normalise(run.history)
-    file = scenario.pattern.history_file(scenario.name)
+    return _recording(scenario, scenario.pattern.history_file(scenario.name), run.history)
+
+
+async def record_crashes(scenario: Scenario, timelapse: Timelapse) -> list[Recording]:
+    """Spielt die Abstürze eines aufgezeichneten Szenarios; ohne angemeldete Bühne gibt es keine.
+
+    Wirft `DauerlaufError`, wenn ein Worker überlebt, der Lauf anders endet als der ungestörte oder eine Activity noch
+    einmal läuft, deren Ergebnis vor dem Absturz in der History stand.
+    """
+    recorded = []
+    # Nacheinander: Alle Läufe eines Szenarios haben dieselbe Workflow-ID.
+    for file, point in crash_files(scenario).items():
+        run = await crash(scenario, point, timelapse)
+        run.check()
+        recorded.append(_recording(scenario, file, run.history))
+    return recorded
+
+
+def crash_files(scenario: Scenario) -> dict[Path, CrashPoint]:
+    """Welche Abstürze zu einem Szenario gehören, nach der Datei, in der sie liegen.
+
+    Wirft `DauerlaufError`, wenn das Szenario selbst nicht aufgezeichnet ist.
+    """
+    pattern = scenario.pattern
+    if scenario.name not in pattern.crash_stages:
+        return {}
+    return {
+        pattern.crash_file(scenario.name, point.event): point
+        for point in points(load(pattern.history_file(scenario.name)))
+    }
+
+
+def _recording(scenario: Scenario, file: Path, recorded: WorkflowHistory) -> Recording:
+    history = normalise(recorded)
     changed = not file.is_file() or not same_behaviour(load(file), history)
     return Recording(scenario, file, dump(history), changed)
 
 
 def orphans(patterns: Sequence[Pattern]) -> list[Path]:
-    """Abgelegte Histories, zu denen es kein Szenario mehr gibt."""
-    return [
-        file
-        for pattern in patterns
-        if pattern.scenarios
-        for file in sorted(pattern.histories.glob("*.json"))
-        if file.stem not in pattern.scenarios
-    ]
+    """Abgelegte Histories, zu denen es kein Szenario und keinen Absturz mehr gibt."""
+    found = []
+    for pattern in patterns:
+        if pattern.scenarios:
+            files = [file for file in pattern.histories.glob("*.json") if file.stem not in pattern.scenarios]
+            crashes = set(pattern.histories.glob("abstuerze/*.json"))
+            for scenario in pattern.scenarios.values():
+                if pattern.history_file(scenario.name).is_file():
+                    crashes -= set(crash_files(scenario))
+                else:
+                    # Ohne den ungestörten Lauf sagt niemand, welche Abstürze zu ihm gehören.
+                    crashes -= set(pattern.histories.glob(f"abstuerze/{scenario.name}-*.json"))
+            found += sorted([*files, *crashes])
+    return found

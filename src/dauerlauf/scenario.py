@@ -11,7 +11,7 @@ import pkgutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -84,6 +84,36 @@ ScenarioFunction = Callable[[Stage], Awaitable[None]]
 
 
 @dataclass(frozen=True)
+class Standstill:
+    """Ein Worker, der mitten in einer Activity stehen bleibt, bis ihn jemand tötet.
+
+    `factory` und `arguments` wie bei `CrashStage`; `reached(handle)` kehrt zurück, sobald er dort angekommen ist.
+    """
+
+    factory: str
+    arguments: Mapping[str, Any]
+    reached: Callable[[WorkflowHandle[Any, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class CrashStage:
+    """Wie sich ein Szenario mit Workern spielen lässt, die als Prozess laufen und sterben.
+
+    `factory` nennt die Funktion, die den Worker baut, und `arguments`, was sie bekommt (siehe `WorkerProcess.start`);
+    `start` startet denselben Workflow wie das Szenario. Ohne `standstill` stirbt ein Worker, der in einer Activity
+    sterben soll, gleich nach ihrer Wirkung.
+    """
+
+    factory: str
+    arguments: Mapping[str, Any]
+    start: Callable[[], Awaitable[WorkflowHandle[Any, Any]]]
+    standstill: Standstill | None = None
+
+
+CrashStageFunction = Callable[[Stage], AbstractAsyncContextManager[CrashStage]]
+
+
+@dataclass(frozen=True)
 class Scenario:
     """Ein benannter Lauf eines Musters."""
 
@@ -119,12 +149,26 @@ class Pattern:
         self.legend = legend or Legend()
         self.search_attributes = dict(search_attributes or {})
         self.scenarios: dict[str, Scenario] = {}
+        self.crash_stages: dict[str, CrashStageFunction] = {}
 
     def scenario(self, name: str, title: str) -> Callable[[ScenarioFunction], ScenarioFunction]:
         """Meldet eine Funktion als Szenario `name` an; `title` sagt in einem Satz, was darin geschieht."""
 
         def register(function: ScenarioFunction) -> ScenarioFunction:
             self.scenarios[name] = Scenario(self, name, title, function)
+            return function
+
+        return register
+
+    def crash_stage(self, name: str) -> Callable[[CrashStageFunction], CrashStageFunction]:
+        """Meldet an, wie das Szenario `name` mit sterbenden Workern läuft; danach zeichnet der Recorder Abstürze auf.
+
+        Die Funktion ist ein asynchroner Context-Manager: Sie öffnet, was ein Absturz nicht berührt (Dienste, Bücher),
+        und gibt eine `CrashStage` heraus.
+        """
+
+        def register(function: CrashStageFunction) -> CrashStageFunction:
+            self.crash_stages[name] = function
             return function
 
         return register
@@ -151,6 +195,10 @@ class Pattern:
     def history_file(self, scenario: str) -> Path:
         """Die Datei mit der aufgezeichneten History eines Szenarios."""
         return self.histories / f"{scenario}.json"
+
+    def crash_file(self, scenario: str, event: int) -> Path:
+        """Die Datei mit dem Lauf, in dem der Worker nach `event` des ungestörten Laufs stirbt."""
+        return self.histories / "abstuerze" / f"{scenario}-{event}.json"
 
     def main(self) -> None:
         """Das Skript im Projekt des Kapitels: `uv run saga [szenario]` ist `dauerlauf starte saga [szenario]`."""
