@@ -14,12 +14,17 @@ from typing import Any
 import axe_playwright_python  # type: ignore[import-untyped]
 import pytest
 from buchbau import ROOT, pages
+from markdown import Markdown
 from playwright.async_api import Browser, Locator, Page
+
+from dauerlauf.player_page import Player
+from dauerlauf.scenario import find_pattern
 
 pytestmark = [pytest.mark.browser, pytest.mark.gruendlich, pytest.mark.timeout(400)]
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 PAGE = "teil3/kapitel07/saga/"
+HALLO = "bestaetigung"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 SIZES = [pytest.param(PHONE, id="390"), pytest.param(DESK, id="1280")]
@@ -56,7 +61,7 @@ SNAPSHOT = """s => {
 
 
 @dataclass
-class Player:
+class Opened:
     """Der Spieler einer geöffneten Seite und seine Daten."""
 
     page: Page
@@ -89,7 +94,7 @@ class Player:
 @asynccontextmanager
 async def opened(
     browser: Browser, address: str, *, init: str = "", clock: bool = False, fonts: bool = True, **options: Any
-) -> AsyncIterator[Player]:
+) -> AsyncIterator[Opened]:
     """Die Seite mit dem Spieler, der bereit und ganz oben im Fenster ist.
 
     Ohne ``fonts`` bleibt es bei den Schriften des Systems: Der Wechsel zur Schrift des Buchs verschiebt auf jeder
@@ -111,7 +116,7 @@ async def opened(
     await page.wait_for_function("document.querySelector('lauf-spieler').schritt === 0")
     await box.evaluate("s => scrollTo(0, scrollY + s.getBoundingClientRect().top - 60)")
     data = json.loads(await box.locator("script").text_content() or "")
-    yield Player(page, box, data, errors)
+    yield Opened(page, box, data, errors)
     await context.close()
 
 
@@ -140,7 +145,7 @@ def matches(shown: dict[str, Any], frame: dict[str, Any], sources: dict[int, str
         assert all(bottom_ <= shown["band"][0] + 3 or top_ >= shown["band"][1] - 3 for top_, bottom_ in others)
 
 
-async def source_names(player: Player) -> dict[int, str]:
+async def source_names(player: Opened) -> dict[int, str]:
     """Die Dateien der Ansichten: Nummer → Pfad."""
     found = await player.box.evaluate(
         "s => [...s.querySelectorAll('[data-quelle]')].map(d => [Number(d.dataset.quelle), d.dataset.datei])"
@@ -148,7 +153,7 @@ async def source_names(player: Player) -> dict[int, str]:
     return dict(found)
 
 
-def nearest(player: Player, step: int) -> dict[str, Any]:
+def nearest(player: Opened, step: int) -> dict[str, Any]:
     """Der aufgezeichnete Absturz, der einem Schritt des glatten Laufs am nächsten liegt."""
     event = player.frames[step]["event"]
     found: dict[str, Any] = min(player.data["crashes"], key=lambda crash: abs(crash["event"] - event))
@@ -197,7 +202,7 @@ async def test_jeder_absturz_zeigt_was_aufgezeichnet_ist(browser: Browser, addre
             for index, frame in enumerate(frames[crash_step(crash) :], crash_step(crash)):
                 await player.go(index)
                 matches(await player.snapshot(), frame, names)
-            assert (await player.snapshot())["hint"] == f"aufgezeichnet: {crash['label']}"
+            assert (await player.snapshot())["hint"] == crash["label"]
             await player.press("sturz")
         assert player.errors == []
 
@@ -261,42 +266,37 @@ async def test_absturz_replay_und_weiter(browser: Browser, address: str) -> None
         await player.go(step)
         crash = nearest(player, step)
         frames = crash["run"]["frames"]
-        assert (await player.snapshot())["hint"] == f"aufgezeichnet: {crash['label']}"
+        assert (await player.snapshot())["hint"] == crash["label"]
         await player.press("sturz")
         shown = await player.snapshot()
         assert (shown["pressed"], shown["phase"]) == ("true", "crash")
         workers = [shown["worker"]]
-        event = frames[crash_step(crash)]["event"]
+        event = next(frame["event"] for frame in frames if frame["phase"] == "takeover")
         grey = await player.box.evaluate("s => getComputedStyle(s.svg).getPropertyValue('--dl-muted')")
-        seen = []
-        for frame in frames[crash_step(crash) + 1 :]:
+        last_replay = len(frames) - 1 - [frame["phase"] for frame in frames][::-1].index("replay")
+        for index in range(crash_step(crash) + 1, last_replay + 2):
             await player.press("weiter")
-            seen.append(frame["phase"])
-            if frame["phase"] == "live":
-                break
-            # Was vor dem Absturz aufgezeichnet wurde, ist grau und heißt „schon da“; alles andere nicht.
+            # Was vor der Übernahme aufgezeichnet wurde, ist beim Replay grau und heißt „schon da“, sonst nichts.
+            replaying = frames[index]["phase"] in {"takeover", "replay"}
             marks = await player.box.evaluate(
                 "s => [...s.querySelectorAll('[data-event]')].map(k => [Number(k.dataset.event),"
                 " getComputedStyle(k.querySelector('.sp-zeit'), '::before').content])"
             )
             assert {number: content == '"schon da"' for number, content in marks} == {
-                entry["event"]: entry["event"] < event for entry in crash["run"]["entries"]
+                entry["event"]: replaying and entry["event"] < event for entry in crash["run"]["entries"]
             }
             colours = await player.box.evaluate(
                 "s => [...s.svg.querySelectorAll('[data-stand=gelesen]')].map(g =>"
                 " getComputedStyle(g).getPropertyValue('--dl-ok'))"
             )
-            assert set(colours) == {grey}
-        assert seen[0] == "takeover"
-        assert seen[1] == "replay"
-        assert seen[-1] == "live"
+            assert set(colours) == ({grey} if replaying else set())
+        assert frames[last_replay + 1]["phase"] == "live", "nach dem Replay geht es weiter"
         replayed = [frame for frame in frames if frame["phase"] == "replay"]
         assert replayed[0]["event"] == player.frames[0]["event"], "das Replay beginnt bei der ersten Zeile"
         assert replayed[0]["line"] == player.frames[0]["line"]
         workers.append((await player.snapshot())["worker"])
         assert workers[0] != workers[1]
         assert workers[0] in {frame["worker"] for frame in player.frames}
-        assert await player.box.locator("g[data-stand=gelesen]").count() == 0
         await player.press("ende")
         # Beide Läufe enden gleich.
         end = crash["run"]["entries"][-1]
@@ -314,7 +314,7 @@ async def test_der_absturz_folgt_dem_schritt_und_zurueck(browser: Browser, addre
             labels.add(crash["label"])
             await player.press("sturz")
             shown = await player.snapshot()
-            assert shown["hint"] == f"aufgezeichnet: {crash['label']}"
+            assert shown["hint"] == crash["label"]
             assert shown["step"] == f"{crash_step(crash) + 1} von {len(crash['run']['frames'])}"
             await player.press("sturz")
             back = await player.snapshot()
@@ -448,7 +448,7 @@ async def test_ein_bereich_wird_vorgelesen(browser: Browser, address: str) -> No
         described = await button.evaluate(
             "k => document.getElementById(k.getAttribute('aria-describedby')).textContent"
         )
-        assert described == f"aufgezeichnet: {crash['label']}"
+        assert described == crash["label"]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -583,6 +583,29 @@ async def test_aus_einer_datei(browser: Browser, site: Path) -> None:
         assert [error for error in player.errors if "search" not in error and "ERR_FILE_NOT_FOUND" not in error] == []
 
 
+async def test_als_ausgabe_eines_notebooks(browser: Browser, tmp_path: Path) -> None:
+    # Zwei Ausgaben auf einer Seite ohne die Stylesheets des Buchs; die zweite entsteht, wenn das Skript schon läuft.
+    outputs = [
+        Player(find_pattern(name).find(run))._repr_html_() for name, run in (("saga", "glatt"), ("hallo", HALLO))
+    ]
+    body = Markdown(extensions=["md_in_html", "dauerlauf"]).convert("\n\n".join(outputs))
+    (tmp_path / "notebook.html").write_text(f"<!doctype html><meta charset=utf-8><body>{body}", encoding="utf-8")
+    page = await browser.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.goto(f"file://{tmp_path}/notebook.html")
+    players = page.locator("lauf-spieler")
+    assert await players.count() == 2
+    for index in range(2):
+        box = players.nth(index)
+        await box.get_by_role("button", name="Einen Schritt weiter").click()
+        assert (await box.locator(".sp-stand").text_content() or "").startswith("2 von ")
+        assert await box.locator(".sp-an:visible").count() >= 1
+        assert (await box.bounding_box() or {"height": 0})["height"] > 400
+    assert errors == []
+    await page.close()
+
+
 def test_nur_seiten_mit_spieler_laden_ihn(site: Path, zensical_site: Path) -> None:
     for folder in (site, zensical_site):
         found = {}
@@ -626,7 +649,7 @@ PIXELS = """async (png) => {
 }"""
 
 
-async def colours(player: Player, clip: dict[str, float]) -> list[tuple[list[int], int]]:
+async def colours(player: Opened, clip: dict[str, float]) -> list[tuple[list[int], int]]:
     """Die Farben eines Ausschnitts der Seite mit ihrer Häufigkeit, die häufigste zuerst."""
     png = await player.page.screenshot(clip=clip)  # type: ignore[arg-type]
     found: list[tuple[list[int], int]] = await player.page.evaluate(PIXELS, base64.b64encode(png).decode())

@@ -73,7 +73,8 @@
       this.svg.querySelector("defs").after(...this.band);
       this.knopf.sturz.setAttribute("aria-pressed", Boolean(absturz));
       regler.max = this.lauf.frames.length;
-      this.grenze = absturz ? this.lauf.frames.find((f) => f.phase === "crash")?.event : Infinity;
+      // Was der zweite Worker schon vorfindet, steht vor dem Event seiner Übernahme.
+      this.uebernahme = this.lauf.frames.find((f) => f.phase === "takeover")?.event;
       events.replaceChildren(...this.lauf.entries.map((eintrag, i, alle) => this.eventZeile(eintrag, alle[i - 1]?.time)));
       strecke.replaceChildren(...this.abschnitte());
       this.zeige(schritt);
@@ -123,7 +124,7 @@
       phase.textContent = WORT[frame.phase];
       satz.textContent = frame.text;
       const absturz = this.absturz ?? (this.daten.crashes.length ? this.naechsterAbsturz() : null);
-      if (absturz) hinweis.textContent = `aufgezeichnet: ${absturz.label}`;
+      if (absturz) hinweis.textContent = absturz.label;
       this.zeigeCode(frame);
       this.zeigeVariablen(frame);
       this.zeigeEvents(frame);
@@ -183,7 +184,7 @@
         ? "mit dem Worker verloren"
         : zeilen.length
           ? "Variablen des Workflows"
-          : "noch leer";
+          : "leer";
       const erste = this.teile.variablen.querySelector(".sp-neu");
       if (erste) this.rolle(erste.closest(".sp-roll"), erste);
     }
@@ -203,12 +204,8 @@
     // Was ein Event in diesem Schritt ist: schon geschehen, noch nicht, oder beim Replay nur noch gelesen.
     stand(event, { event: jetzt, phase }) {
       const replay = phase === "replay" || phase === "takeover";
-      if (replay && event < this.grenze) return "gelesen";
-      return event <= (replay ? this.uebernahme() : jetzt) ? "da" : "kommt";
-    }
-
-    uebernahme() {
-      return this.lauf.frames.find((f) => f.phase === "takeover")?.event ?? this.grenze;
+      if (replay && event < this.uebernahme) return "gelesen";
+      return event <= (replay ? this.uebernahme : jetzt) ? "da" : "kommt";
     }
 
     zeigeBild(frame) {
