@@ -86,9 +86,8 @@ class Opened:
         return found
 
     async def go(self, step: int) -> None:
-        """Stellt den Regler auf einen Schritt (ab 0) und lässt den Fokus dort."""
+        """Stellt den Regler auf einen Schritt (ab 0)."""
         await self.box.locator("input").fill(str(step + 1))
-        await self.box.locator("input").focus()
 
 
 @asynccontextmanager
@@ -469,7 +468,8 @@ async def test_barrierefrei(browser: Browser, address: str, size: dict[str, int]
         assert await violations() == []
         await player.press("sturz")
         assert await violations() == []
-        await player.press("weiter", 3)
+        phases = [frame["phase"] for frame in nearest(player, 5)["run"]["frames"]]
+        await player.go(phases.index("replay"))
         assert (await player.snapshot())["phase"] == "replay"
         assert await violations() == []
 
@@ -498,7 +498,7 @@ async def test_nichts_verschiebt_sich(browser: Browser, address: str, size: dict
     async with opened(browser, address, viewport=size, init=SHIFTS, fonts=False) as player:
         places = await player.page.evaluate(PLACES)
         assert len(places) > 20
-        for crash in (None, *player.data["crashes"]):
+        for crash in (None, *player.data["crashes"][::3]):
             run = crash["run"] if crash else player.data["smooth"]
             if crash:
                 await player.go(next(i for i in range(len(player.frames)) if nearest(player, i) == crash))
