@@ -32,6 +32,8 @@ SCHEMES = ["light", "dark"]
 ASSET_LIMIT = 10_000
 """Bytes von Skript und Stylesheet zusammen, gepackt."""
 
+WORDS = {"live": "läuft", "crash": "Absturz", "takeover": "Übernahme", "replay": "Replay"}
+
 # Was der Spieler gerade zeigt, in einem Zug gelesen.
 SNAPSHOT = """s => {
   const text = (a) => s.querySelector(a)?.textContent ?? null;
@@ -123,10 +125,8 @@ def matches(shown: dict[str, Any], frame: dict[str, Any], sources: dict[int, str
     """Prüft, dass der Spieler genau diesen Schritt zeigt."""
     assert shown["text"] == frame["text"]
     assert shown["phase"] == frame["phase"]
-    assert (
-        shown["word"]
-        == {"live": "läuft", "crash": "Absturz", "takeover": "Übernahme", "replay": "Replay"}[frame["phase"]]
-    )
+    step, _, count = shown["step"].partition(" von ")
+    assert shown["word"] == ("Ende" if step == count else WORDS[frame["phase"]])
     wanted = [[sources[frame["source"]], frame["line"], True]] if frame["line"] else []
     assert shown["line"] == wanted
     also = frame["also"]

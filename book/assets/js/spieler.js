@@ -121,7 +121,7 @@
       for (const name of ["anfang", "zurueck"]) this.knopf[name].setAttribute("aria-disabled", this.schritt === 0);
       for (const name of ["weiter", "ende"]) this.knopf[name].setAttribute("aria-disabled", this.schritt === letzter);
       this.dataset.phase = frame.phase;
-      phase.textContent = WORT[frame.phase];
+      phase.textContent = this.schritt === letzter ? "Ende" : WORT[frame.phase];
       satz.textContent = frame.text;
       const absturz = this.absturz ?? (this.daten.crashes.length ? this.naechsterAbsturz() : null);
       if (absturz) hinweis.textContent = absturz.label;
