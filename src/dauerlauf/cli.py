@@ -162,11 +162,13 @@ def record_histories(pattern: OptionalPatternName = None, compare: Compare = Fal
 
 
 @app.command("ausgaben", cls=GermanCommand, help="Setzt die Ausgaben der Befehle in die Seiten ein.")
-def insert_outputs(compare: Compare = False) -> None:
+def insert_outputs(
+    page: Annotated[Path | None, typer.Argument(metavar="[SEITE]", show_default=False)] = None, compare: Compare = False
+) -> None:
     """Siehe `commands.insert_outputs`."""
     from dauerlauf import commands
 
-    changed = commands.insert_outputs(compare=compare)
+    changed = commands.insert_outputs(page, compare=compare)
     raise typer.Exit(int(compare and changed > 0))
 
 

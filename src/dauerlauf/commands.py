@@ -18,7 +18,7 @@ from dauerlauf import check as completeness
 from dauerlauf import outputs as page_outputs
 from dauerlauf import timeline
 from dauerlauf.errors import DauerlaufError
-from dauerlauf.history import load, normalise, source_lines, steps
+from dauerlauf.history import load, load_queries, normalise, normalise_queries, source_lines, steps
 from dauerlauf.recorder import Recording, record, record_crashes
 from dauerlauf.scenario import Pattern, Run, Scenario, find_pattern, patterns, play
 from dauerlauf.server import Connection, EmbeddedServer, open_connection
@@ -122,7 +122,8 @@ async def _report(out: Console, run: Run, *, full: bool) -> None:
     if full:
         history = normalise(run.history)
         sources = await source_lines(history, run.scenario.pattern.workflows)
-        out.print(timeline.table(steps(history, sources=sources), run.scenario.pattern.legend, limit=DETAIL_LIMIT))
+        found = steps(history, sources=sources, queries=normalise_queries(run.queries, run.history))
+        out.print(timeline.table(found, run.scenario.pattern.legend, limit=DETAIL_LIMIT))
     findings = Table.grid(padding=(0, 2))
     findings.add_row("Ausgang", run.status)
     for note in run.notes:
@@ -133,25 +134,37 @@ async def _report(out: Console, run: Run, *, full: bool) -> None:
 def show(pattern: str, scenario: str | None, *, svg: bool, full: bool) -> None:
     """Zeigt aufgezeichnete Läufe eines Musters, ohne Server; `full` kürzt nichts."""
     found = find_pattern(pattern)
-    for chosen in [found.find(scenario)] if scenario else list(found.scenarios.values()):
+    scenarios = [found.find(scenario)] if scenario else list(found.scenarios.values())
+    pictures = []
+    for chosen in scenarios:
         recording = found.history_file(chosen.name)
         if not recording.is_file():
             raise DauerlaufError(f"„{chosen.name}“ ist nicht aufgezeichnet; `dauerlauf zeichne-auf {found.name}`.")
         history = load(recording)
-        run = steps(history, sources=_run(source_lines(history, found.workflows)))
+        sources = _run(source_lines(history, found.workflows))
+        run = steps(history, sources=sources, queries=load_queries(recording))
         if svg:
-            print(timeline.svg(run, found.legend, title=chosen.title))
+            picture = timeline.svg(run, found.legend, title=chosen.title, wide=True, style=len(scenarios) == 1)
+            pictures.append((f"{chosen.name}: {chosen.title}", picture))
             continue
         out = console()
         out.print(f"{chosen.name}: {chosen.title}", style="bold cyan")
         out.print(timeline.table(run, found.legend, limit=None if full else DETAIL_LIMIT))
+    if pictures:
+        _print_svg(timeline.album(pictures))
+
+
+def _print_svg(text: str) -> None:
+    """Ein SVG ohne eigene Angabe ist UTF-8, gleich was das Terminal spricht."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(f"{text}\n".encode())
 
 
 def show_file(file: Path, *, svg: bool, full: bool) -> None:
     """Zeigt einen Export aus `temporal workflow show -o json` oder der Web UI."""
-    run = steps(load(file))
+    run = steps(load(file), queries=load_queries(file))
     if svg:
-        print(timeline.svg(run, title=file.stem))
+        _print_svg(timeline.svg(run, title=file.stem, wide=True))
     else:
         console().print(timeline.table(run, limit=None if full else DETAIL_LIMIT))
 
@@ -241,10 +254,10 @@ async def _record_all(chosen: Sequence[Pattern], *, compare: bool) -> int:
     return changed
 
 
-def insert_outputs(*, compare: bool) -> int:
-    """Setzt die Ausgaben in die Seiten ein oder vergleicht sie; gibt zurück, wie viele abweichen."""
+def insert_outputs(page: Path | None, *, compare: bool) -> int:
+    """Setzt die Ausgaben aller Seiten (oder einer) ein oder vergleicht sie; gibt zurück, wie viele abweichen."""
     root = completeness.project_root(Path.cwd())
-    found = list(page_outputs.compare(root))
+    found = list(page_outputs.compare(root, page))
     changed = [output for output in found if output.changed]
     for output in changed:
         print(f"{'weicht ab' if compare else 'eingesetzt'}: {output.page.relative_to(root)}: {output.command}")

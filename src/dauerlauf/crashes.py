@@ -58,7 +58,7 @@ class CrashPoint:
 
     `event` ist das Event des ungestörten Laufs, nach dem es geschieht, `label` nennt ihn in Worten. `last` ist das
     letzte Event, das der Tote noch in der History sah; bis dahin gleichen sich beide Läufe. `activity` ist der Typ
-    der Activity, in der er stirbt.
+    der Activity, in der er stirbt oder deren Ergebnis er nicht mehr verarbeitet.
     """
 
     event: int
@@ -121,7 +121,11 @@ def _after(found: Sequence[Step]) -> Iterator[CrashPoint]:
         elif pending is not None and step.event == "WorkflowTaskStarted":
             fault = WorkflowFault(WorkflowAction.KILL, event=step.number, moment=Moment.BEGIN)
             label = f"nach {_what(pending, names.count(pending.name))}"
-            yield CrashPoint(pending.number, label, CrashKind.AFTER, step.number, FaultPlan(workflow=(fault,)))
+            plan, activity = (
+                FaultPlan(workflow=(fault,)),
+                pending.name if pending.event.startswith("ActivityTask") else "",
+            )
+            yield CrashPoint(pending.number, label, CrashKind.AFTER, step.number, plan, activity)
             pending = None
 
 

@@ -9,20 +9,31 @@ import inspect
 import json
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import WorkflowHistory
 
 from dauerlauf import timeline
 from dauerlauf.book.sources import MARKER, TOKEN
 from dauerlauf.crashes import FIRST, CrashPoint
 from dauerlauf.errors import DauerlaufError
-from dauerlauf.history import SourceLine, Spot, Step, StepKind, Trace, load, package_path, steps, trace
+from dauerlauf.history import (
+    SourceLine,
+    Spot,
+    Step,
+    StepKind,
+    Trace,
+    load,
+    load_queries,
+    package_path,
+    steps,
+    trace,
+)
 from dauerlauf.player_texts import crash_text, replayed_text, step_text, unanswered_text
 from dauerlauf.recorder import crash_files
 from dauerlauf.scenario import Scenario
@@ -112,7 +123,9 @@ def document(scenario: Scenario) -> Document:
     file = scenario.pattern.history_file(scenario.name)
     if not file.is_file():
         raise _outdated(scenario, f"„{scenario.name}“ ist nicht aufgezeichnet")
-    return asyncio.run(_document(scenario, load(file)))
+    # In einem eigenen Thread: In einem Notebook läuft schon eine Event-Loop.
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, _document(scenario, file)).result()
 
 
 def packed(document: Document) -> dict[str, Any]:
@@ -139,15 +152,15 @@ def packed(document: Document) -> dict[str, Any]:
     return {"parts": [json.loads(part) for part in parts], "smooth": smooth, "crashes": crashes}
 
 
-async def _document(scenario: Scenario, history: WorkflowHistory) -> Document:
+async def _document(scenario: Scenario, file: Path) -> Document:
     library = _Library(scenario)
-    smooth = await _play(scenario, history, scenario.title, library)
+    smooth = await _play(scenario, file, scenario.title, library)
     crashes = []
-    for file, point in crash_files(scenario).items():
-        if not file.is_file():
+    for crash_file, point in crash_files(scenario).items():
+        if not crash_file.is_file():
             raise _outdated(scenario, f"Der Absturz „{point.label}“ ist nicht aufgezeichnet")
         comma = "," if point.label.startswith("während") else ""
-        run = await _play(scenario, load(file), f"Der Worker stirbt{comma} {point.label}.", library, point)
+        run = await _play(scenario, crash_file, f"Der Worker stirbt{comma} {point.label}.", library, point)
         if _told(run, point.last) != _told(smooth, point.last) or not _dies(run, point):
             raise _outdated(scenario, f"Der Absturz „{point.label}“ passt nicht mehr zum ungestörten Lauf")
         crashes.append(Crash(point.event, point.label, run))
@@ -174,16 +187,17 @@ def _told(run: PlayedRun, last: int) -> list[tuple[str, str]]:
 
 
 async def _play(
-    scenario: Scenario, history: WorkflowHistory, title: str, library: "_Library", point: CrashPoint | None = None
+    scenario: Scenario, file: Path, title: str, library: "_Library", point: CrashPoint | None = None
 ) -> PlayedRun:
+    history = load(file)
     traced = await trace(history, scenario.pattern.workflows)
-    found = steps(history, sources=traced.sources)
-    rows = timeline.rows(found, scenario.pattern.legend)
-    row_of = {event: number for number, row in enumerate(rows) for event in row.events}
+    found = steps(history, sources=traced.sources, queries=load_queries(file))
     entries = tuple(
-        Entry(step.number, step.event, timeline.clock_text(step.time), step.title, step.internal) for step in found
+        Entry(step.number, step.event, timeline.clock_text(step.time), step.title, step.internal)
+        for step in found
+        if step.kind is not StepKind.QUERY
     )
-    frames = _Frames(found, traced, row_of, library, point).build()
+    frames = _Frames(found, traced, timeline.rows(found, scenario.pattern.legend), library, point).build()
     return PlayedRun(title, found, entries, tuple(_with_changes(frames)))
 
 
@@ -194,13 +208,14 @@ class _Frames:
         self,
         found: Sequence[Step],
         traced: Trace,
-        row_of: Mapping[int, int],
+        rows: Sequence[timeline.Row],
         library: "_Library",
         point: CrashPoint | None,
     ) -> None:
         self._steps = found
         self._trace = traced
-        self._row_of = row_of
+        self._row_of = {event: number for number, row in enumerate(rows) for event in row.events}
+        self._query_rows = iter([number for number, row in enumerate(rows) if row.look is timeline.Look.QUERY])
         self._library = library
         self._point = point
         self._workers = _workers(found)
@@ -217,6 +232,8 @@ class _Frames:
                 yield self._frame(step, "takeover", step.identity, None, step_text(step))
                 yield from self._replay(self._steps[:index], step.identity)
                 dead = False
+            elif step.kind is StepKind.QUERY:
+                yield self._query(step)
             elif not step.internal or (step.kind is StepKind.TIME_SKIP and step.duration):
                 yield self._live(step, dead=dead)
             if self._point is not None and self._point.unnoticed and step.number == self._point.last:
@@ -231,9 +248,14 @@ class _Frames:
         runs = step.kind in (StepKind.ACTIVITY_STARTED, StepKind.LOCAL_ACTIVITY)
         return replace(shown, also=self._also(step) if runs else None), spot
 
+    def _query(self, step: Step) -> tuple[Frame, Spot | None]:
+        # Eine Query ist kein Event: Ihre Zeile trägt keins, und nach einer Kürzung kann sie fehlen.
+        shown, spot = self._frame(step, "live", "", self._trace.waiting.get(step.number), step_text(step))
+        return replace(shown, row=next(self._query_rows, -1)), spot
+
     def _replay(self, known: Sequence[Step], worker: str) -> Iterator[tuple[Frame, Spot | None]]:
         for step in known:
-            if not step.internal and step.number in self._trace.spots:
+            if not step.internal and step.kind is not StepKind.QUERY and step.number in self._trace.spots:
                 text = replayed_text(step, known, worker)
                 yield self._frame(step, "replay", worker, self._trace.spots[step.number], text)
 
@@ -273,6 +295,7 @@ class _Library:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._files: dict[str, int] = {}
+        self._activities: dict[str, SourceLine | None] = {}
 
     def place(self, source: SourceLine) -> tuple[int, int]:
         """Nummer der Datei in `sources` und Zeile."""
@@ -287,6 +310,12 @@ class _Library:
 
         Gibt es mehrere, gilt die, die der Workflow nennt.
         """
+        if name not in self._activities:
+            self._activities[name] = self._definition(name)
+        found = self._activities[name]
+        return self.place(found) if found is not None else None
+
+    def _definition(self, name: str) -> SourceLine | None:
         for module in self._modules():
             for function in _functions(module):
                 definition = activity._Definition.from_callable(function)
@@ -294,7 +323,7 @@ class _Library:
                     code = inspect.unwrap(function).__code__
                     lines, first = inspect.getsourcelines(code)
                     offset = next(i for i, line in enumerate(lines) if "def " in line)
-                    return self.place(SourceLine(package_path(code.co_filename), first + offset, "", name))
+                    return SourceLine(package_path(code.co_filename), first + offset, "", name)
         return None
 
     def _modules(self) -> Iterator[ModuleType]:

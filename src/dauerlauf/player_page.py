@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
@@ -44,7 +43,7 @@ _KEYS = (
 )
 
 
-def html(document: Document, legend: Captions | None = None, *, title: str, uid: str = "") -> str:
+def html(document: Document, legend: Captions | None = None, *, title: str, uid: str = "", style: bool = True) -> str:
     """Ein Lauf zum Durchgehen: Quelltext, Bild, Variablen und Event History, dazu die aufgezeichneten Abstürze.
 
     Args:
@@ -52,6 +51,7 @@ def html(document: Document, legend: Captions | None = None, *, title: str, uid:
         legend: Kompensationen und fremde Systeme, für die Bilder.
         title: Bildunterschrift; sie steht als ``<figcaption>…</figcaption>`` im Ergebnis.
         uid: Unterscheidet die IDs, wenn derselbe Lauf mehrmals auf einer Seite steht.
+        style: Ob das CSS der Bilder dabei ist; siehe :func:`dauerlauf.timeline.html`.
 
     Returns:
         Ein ``<lauf-spieler>``-Element; es braucht ``spieler.css`` und ``spieler.js`` neben sich.
@@ -65,7 +65,7 @@ def html(document: Document, legend: Captions | None = None, *, title: str, uid:
     worker = f'<b class="sp-worker">{escape(first.worker or "Worker")}</b>'
     variables = '<table class="sp-tabelle"><tbody></tbody></table>'
     pictures = "".join(
-        f"<template>{timeline.svg(crash.run.steps, legend, title=f'{title}: {crash.run.title}', uid=name)}</template>"
+        f"<template>{timeline.svg(crash.run.steps, legend, title=crash.run.title, uid=name, style=False)}</template>"
         for crash in crashes
     )
     return (
@@ -74,7 +74,7 @@ def html(document: Document, legend: Captions | None = None, *, title: str, uid:
         f'<div class="sp-code">{_head(worker)}{workflow}</div>'
         f'<div class="sp-activity">{_head("<b>Activity</b>")}{activity}</div>'
         f'<div class="sp-variablen">{_head("<b>Speicher</b>")}{_scrolling("Variablen des Workflows", variables)}</div>'
-        f"{timeline.html(smooth.steps, legend, title=title, uid=name)}"
+        f"{timeline.html(smooth.steps, legend, title=title, uid=name, style=style)}"
         f'<div class="sp-absturzbild" hidden></div>'
         f'<div class="sp-events">{_head("<b>Event History</b>", "auf dem Server")}'
         f'<ol class="sp-roll" aria-label="Event History"></ol></div>'
@@ -148,13 +148,9 @@ def _source(source: Source, index: int, line: int, *, hidden: bool) -> str:
 
 def _data(document: Document) -> str:
     """Die Läufe als JSON; ``</`` ist entschärft, damit der Text das Skript-Element nicht beendet."""
-    crashes = [{"event": crash.event, "label": crash.label, "run": _run(crash.run)} for crash in document.crashes]
-    data = {"smooth": _run(document.smooth), "crashes": crashes}
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    from dauerlauf.player import packed
 
-
-def _run(run: PlayedRun) -> dict[str, Any]:
-    return {"entries": [asdict(entry) for entry in run.entries], "frames": [asdict(frame) for frame in run.frames]}
+    return json.dumps(packed(document), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
 
 
 @dataclass(frozen=True)
@@ -171,10 +167,7 @@ class Player:
         """Der Spieler mit allem, was er braucht, in einer Ausgabe. DauerlaufError wie ``player.document``."""
         from dauerlauf.player import document
 
-        # Im Notebook läuft schon eine Ereignisschleife; das Replay braucht seine eigene.
-        with ThreadPoolExecutor(1) as pool:
-            shown = pool.submit(document, self.scenario).result()
-        legend = self.scenario.pattern.legend
+        shown, legend = document(self.scenario), self.scenario.pattern.legend
         script, style = ASSETS / SCRIPT, ASSETS / STYLE
         if not (script.is_file() and style.is_file()):
             return timeline.html(shown.smooth.steps, legend, title=self.scenario.title)

@@ -46,7 +46,8 @@ def crash_text(step: Step, point: CrashPoint | None) -> str:
         return f"{step.title}: {step.detail}."
     match point.kind:
         case CrashKind.AFTER:
-            text = "bevor der Workflow das Ergebnis sieht. Nach einer Frist merkt es der Server."
+            result = f"das Ergebnis von {point.activity} sieht" if point.activity else "davon erfährt"
+            text = f"bevor der Workflow {result}. Nach einer Frist merkt es der Server."
         case CrashKind.DURING:
             text = f"während {point.activity} läuft. Der Server weiß nicht, ob sie gewirkt hat."
         case CrashKind.WAITING:
@@ -82,6 +83,10 @@ def _colon(step: Step) -> str:
     return f": {shorten(step.detail, _DETAIL).rstrip('.')}" if step.detail else ""
 
 
+def _answer(step: Step) -> str:
+    return f" {shorten(step.detail, _DETAIL)}" if step.detail else ""
+
+
 def _length(step: Step) -> str:
     return duration_text(step.duration) if step.duration is not None else "unbekannte Dauer"
 
@@ -114,6 +119,9 @@ _TEXTS: dict[StepKind, Callable[[Step], str]] = {
     StepKind.TIMER_FIRED: lambda step: "Der Timer ist abgelaufen, der Server weckt den Workflow",
     StepKind.TIME_SKIP: lambda step: (
         f"{_length(step)} vergehen, ohne dass ein Worker arbeitet; die Aufzeichnung überspringt sie"
+    ),
+    StepKind.QUERY: lambda step: (
+        f"Der Client fragt den Stand ab, in der History steht davon nichts: {step.name}{_answer(step)}"
     ),
     StepKind.SIGNAL: lambda step: f"Der Client schickt das Signal {step.name}{_colon(step)}",
     StepKind.UPDATE_ACCEPTED: lambda step: f"Der Workflow nimmt das Update {step.name} an{_colon(step)}",

@@ -25,8 +25,10 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
 from dauerlauf.errors import DauerlaufError
+from dauerlauf.history import Query
+from dauerlauf.query_log import QueryLog
 from dauerlauf.server import Connection
-from dauerlauf.timelapse import Timelapse, diagnosis, worker_client
+from dauerlauf.timelapse import Timelapse, diagnosis, listening_client, worker_client
 
 CHAPTERS = "dauerlauf.kapitel"
 TIME_LIMIT = 60.0
@@ -209,12 +211,13 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Run:
-    """Ein gespieltes Szenario: die History, der Status des Workflows (etwa `"FAILED"`) und die Notizen."""
+    """Ein gespieltes Szenario: die History, der Status des Workflows (etwa `"FAILED"`), die Notizen und die Queries."""
 
     scenario: Scenario
     history: WorkflowHistory
     status: str
     notes: Sequence[str]
+    queries: Sequence[Query] = ()
 
 
 async def play(
@@ -230,7 +233,9 @@ async def play(
     await ensure_search_attributes(target.client, scenario.pattern.search_attributes)
     async with _folder(folder) as place:
         # Eine eigene Task Queue je Lauf: Worker gleichzeitiger Läufe nehmen sich sonst gegenseitig die Arbeit weg.
-        stage = Stage(target.client, timelapse, place, task_queue or f"{scenario.pattern.name}-{uuid.uuid4()}")
+        queries = QueryLog(target.client)
+        client = listening_client(target.client, queries)
+        stage = Stage(client, timelapse, place, task_queue or f"{scenario.pattern.name}-{uuid.uuid4()}")
         try:
             await asyncio.wait_for(scenario.function(stage), TIME_LIMIT)
             if stage.handle is None:
@@ -247,7 +252,8 @@ async def play(
                 # Ein beendeter Workflow lässt sich nicht mehr beenden; das ist hier der Normalfall.
                 with suppress(RPCError):
                     await stage.handle.terminate("Szenario beendet")
-        return Run(scenario, history, status.name if status else "UNKNOWN", stage.notes)
+        asked = queries.of(stage.handle.id, history.run_id)
+        return Run(scenario, history, status.name if status else "UNKNOWN", stage.notes, asked)
 
 
 @asynccontextmanager

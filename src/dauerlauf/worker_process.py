@@ -51,6 +51,15 @@ TASK_TIMEOUT = timedelta(seconds=1)
 """Nach dieser Zeit wiederholt der Server einen Workflow-Task, dessen Worker mittendrin starb."""
 
 
+_TURN = threading.Lock()
+"""Nur ein Thread fragt zugleich nach dem Ende von Prozessen, und auch jeder Start fragt nach allen. Sonst liest einer
+den Exit-Code aus der Pipe, und `multiprocessing` meldet dem anderen 255 statt -9."""
+
+_PROCESS = "dauerlauf-worker"
+_UNGUARDED = 99
+"""Exit-Code eines Kindes, das beim Laden des Skripts selbst einen Worker starten wollte."""
+
+
 @dataclass(frozen=True)
 class _Order:
     """Was das Kind wissen muss; wird als Pickle übergeben."""
@@ -100,6 +109,9 @@ class WorkerProcess:
         Server und Namespace sich das Kind verbindet (ohne TLS, wie beim eingebetteten Server). `journal` ist die Datei,
         in der Störungen stehen; mehrere Worker teilen sie. In `executions` schreibt jede Activity, die wirklich läuft,
         eine Zeile mit ihrer ID. Wirft `DauerlaufError`, wenn der Worker nicht startet.
+
+        Das Kind lädt das Skript des Elternprozesses noch einmal. In einem Skript gehört der Aufruf deshalb unter
+        `if __name__ == "__main__":`.
         """
         order = _Order(
             factory,
@@ -126,7 +138,13 @@ class WorkerProcess:
         try:
             problem = await asyncio.to_thread(self._connection.recv)
         except EOFError:
-            problem = f"der Prozess endete mit Code {await self.died()}"
+            code = await self.died()
+            if code == _UNGUARDED:
+                raise DauerlaufError(
+                    "Der neue Prozess lädt Ihr Skript und startet dabei selbst Worker; "
+                    'rufen Sie `asyncio.run(…)` nur unter `if __name__ == "__main__":` auf.'
+                ) from None
+            problem = f"der Prozess endete mit Code {code}"
         except BaseException:
             self.kill()
             raise
@@ -143,13 +161,15 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         """Ob der Prozess lebt."""
-        alive: bool = self._process.is_alive()
+        with _TURN:
+            alive: bool = self._process.is_alive()
         return alive
 
     def kill(self) -> None:
         """Tötet den Prozess mit SIGKILL und wartet, bis er weg ist; mehrfacher Aufruf schadet nicht."""
-        self._process.kill()
-        self._process.join()
+        with _TURN:
+            self._process.kill()
+            self._process.join()
 
     async def died(self) -> int:
         """Wartet, bis der Prozess endet; gibt den Exit-Code zurück (-9 nach SIGKILL)."""
@@ -160,7 +180,11 @@ class WorkerProcess:
             await ended.wait()
         finally:
             loop.remove_reader(self._process.sentinel)
-        self._process.join()
+        return await asyncio.to_thread(self._exit_code)
+
+    def _exit_code(self) -> int:
+        with _TURN:
+            self._process.join()
         code: int = self._process.exitcode
         return code
 
@@ -183,11 +207,15 @@ class WorkerProcess:
 def _spawn(order: _Order) -> tuple[Any, str, Connection]:
     if sys.platform == "win32":
         raise DauerlaufError("WorkerProcess braucht Linux oder macOS; Windows kennt kein SIGKILL.")
+    if multiprocessing.current_process().name == _PROCESS and not faults.mortal:
+        # Ein Kind, das noch nicht in `_child` ist, lädt gerade das Skript. Ohne dieses Ende druckte es einen Traceback.
+        os._exit(_UNGUARDED)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dauerlauf.worker_process"])
     ours, theirs = context.Pipe()
-    process = context.Process(target=_child, args=(order, theirs), daemon=True, name=order.identity)
-    process.start()
+    process = context.Process(target=_child, args=(order, theirs), daemon=True, name=_PROCESS)
+    with _TURN:
+        process.start()
     theirs.close()
     return process, order.identity, ours
 

@@ -12,6 +12,7 @@ from markdown import Markdown
 from dauerlauf.book.catalogue import entries
 from dauerlauf.book.directives import parse
 from dauerlauf.book.glossary import load
+from dauerlauf.book.lexicon import ErrorEntry, Message
 from dauerlauf.book.navigation import navigation
 from dauerlauf.book.page import PageError, slug
 from dauerlauf.book.proof import find_test
@@ -354,12 +355,29 @@ def test_seite_ohne_titel_und_ordner_ohne_namen_sind_fehler(project: Path) -> No
 
 
 def test_suchindex_bekommt_formen_und_umschrift(project: Path) -> None:
-    index = {"docs": [{"title": "Größe", "text": "<p>Die Saga ist deterministisch, siehe RetryPolicy.</p>"}]}
-    text = extend(index, load(project / "book/glossar.yml"))["docs"][0]["text"]
+    entry = {"location": "", "title": "Größe", "text": "<p>Die Saga ist deterministisch, siehe RetryPolicy.</p>"}
+    index = {"config": {"fields": {}}, "docs": [entry]}
+    [extended] = extend(index, load(project / "book/glossar.yml"), [])["docs"]
+    text = extended["text"]
     assert text.startswith("<p>Die Saga")
     hidden = text.split("<p hidden>")[1].removesuffix("</p>").split()
     assert {"groesse", "rollback", "sagas", "deterministische", "retrypolicy"} <= set(hidden)
     assert "worker" not in hidden
+    assert "names" not in extended
+
+
+def test_suchindex_gewichtet_begriffe_und_meldungen_an_ihrer_stelle(project: Path) -> None:
+    error = ErrorEntry(
+        "fehler/sandbox.md", "Sandbox", (Message("RestrictedWorkflowAccessError", "Log"),), "", "", "", 1
+    )
+    places = ("glossar/", "glossar/#saga", "fehler/sandbox/", "fehler/sandbox/#ursache")
+    entries = [{"location": place, "title": "Saga", "text": "Sagas"} for place in places]
+    fields = {"title": {"boost": 1000.0}, "text": {"boost": 1.0}}
+    index = extend({"config": {"fields": fields}, "docs": entries}, load(project / "book/glossar.yml"), [error])
+    named = {entry["location"]: entry["names"].split() for entry in index["docs"] if "names" in entry}
+    assert {place: "Rollback" in names for place, names in named.items()} == {"glossar/#saga": True, places[2]: False}
+    assert named["fehler/sandbox/"] == ["RestrictedWorkflowAccessError"]
+    assert fields["text"]["boost"] < fields["names"]["boost"] < fields["title"]["boost"]
 
 
 def test_anker_sind_ascii() -> None:

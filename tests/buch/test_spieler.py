@@ -7,7 +7,8 @@ import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from buchbau import ROOT, pages
 from markdown import Markdown
 from playwright.async_api import Browser, Locator, Page
 
+from dauerlauf.player import PlayedRun
+from dauerlauf.player import document as player_document
 from dauerlauf.player_page import Player
 from dauerlauf.scenario import find_pattern
 
@@ -92,6 +95,19 @@ class Opened:
         await self.box.locator("input").fill(str(step + 1))
 
 
+@cache
+def recorded() -> dict[str, Any]:
+    """Was aufgezeichnet ist, an der Verpackung im Bauteil vorbei: die Läufe mit Events und Schritten."""
+    document = player_document(find_pattern("saga").find("glatt"))
+
+    def run(played: PlayedRun) -> dict[str, Any]:
+        return {"entries": [asdict(one) for one in played.entries], "frames": [asdict(one) for one in played.frames]}
+
+    crashes = [{"event": crash.event, "label": crash.label, "run": run(crash.run)} for crash in document.crashes]
+    found: dict[str, Any] = json.loads(json.dumps({"smooth": run(document.smooth), "crashes": crashes}))
+    return found
+
+
 @asynccontextmanager
 async def opened(
     browser: Browser, address: str, *, init: str = "", clock: bool = False, fonts: bool = True, **options: Any
@@ -116,8 +132,7 @@ async def opened(
     box = page.locator("lauf-spieler")
     await page.wait_for_function("document.querySelector('lauf-spieler').schritt === 0")
     await box.evaluate("s => scrollTo(0, scrollY + s.getBoundingClientRect().top - 60)")
-    data = json.loads(await box.locator("script").text_content() or "")
-    yield Opened(page, box, data, errors)
+    yield Opened(page, box, recorded(), errors)
     await context.close()
 
 

@@ -59,7 +59,8 @@ def test_keine_id_steht_doppelt_da(rendered: str) -> None:
 def test_die_daten_sind_die_des_laufs(saga: Document) -> None:
     markup = player_page.html(saga, title="Lauf")
     data = json.loads(markup.partition('<script type="application/json">')[2].partition("</script>")[0])
-    assert [frame["text"] for frame in data["smooth"]["frames"]] == [frame.text for frame in saga.smooth.frames]
+    shown = [data["parts"][number]["text"] for number in data["smooth"]["frames"]]
+    assert shown == [frame.text for frame in saga.smooth.frames]
     assert [crash["event"] for crash in data["crashes"]] == [crash.event for crash in saga.crashes]
     assert len(saga.crashes) >= 5
     assert markup.count("<template>") == len(saga.crashes)

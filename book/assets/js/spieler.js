@@ -1,4 +1,4 @@
-// Der Laufspieler: geht einen aufgezeichneten Lauf Schritt für Schritt durch. Ohne dieses Skript bleibt das Bild stehen.
+// Der Laufspieler: geht einen aufgezeichneten Lauf Schritt für Schritt durch. Ohne Skript bleibt das Bild stehen.
 (() => {
   if (customElements.get("lauf-spieler")) return;
 
@@ -11,6 +11,14 @@
     if (klasse) element.className = klasse;
     if (text !== undefined) element.textContent = text;
     return element;
+  };
+  // Jedes Stück steht nur einmal in den Daten; sonst überall seine Nummer.
+  const entpackt = ({ parts, smooth, crashes }) => {
+    const lauf = ({ entries, frames }) => ({
+      entries: entries.map((i) => parts[i]),
+      frames: frames.map((i) => ({ ...parts[i], variables: parts[i].variables.map((v) => parts[v]) })),
+    });
+    return { smooth: lauf(smooth), crashes: crashes.map((c) => ({ ...c, run: lauf(c.run) })) };
   };
   const SVG = "http://www.w3.org/2000/svg";
 
@@ -28,7 +36,7 @@
     beginne() {
       if (this.daten || !this.isConnected) return;
       const eins = (auswahl) => this.querySelector(auswahl);
-      this.daten = JSON.parse(eins("script[type='application/json']").textContent);
+      this.daten = entpackt(JSON.parse(eins("script[type='application/json']").textContent));
       this.teile = {
         regler: eins("input"),
         stand: eins(".sp-stand"),
@@ -75,7 +83,8 @@
       regler.max = this.lauf.frames.length;
       // Was der zweite Worker schon vorfindet, steht vor dem Event seiner Übernahme.
       this.uebernahme = this.lauf.frames.find((f) => f.phase === "takeover")?.event;
-      events.replaceChildren(...this.lauf.entries.map((eintrag, i, alle) => this.eventZeile(eintrag, alle[i - 1]?.time)));
+      const { entries } = this.lauf;
+      events.replaceChildren(...entries.map((eintrag, i) => this.eventZeile(eintrag, entries[i - 1]?.time)));
       strecke.replaceChildren(...this.abschnitte());
       this.zeige(schritt);
     }
@@ -165,7 +174,7 @@
     zeigeVariablen(frame) {
       // Der Absturz nimmt mit, was eben noch da war: durchgestrichen statt verschwunden.
       const verloren = frame.phase === "crash";
-      const gezeigt = verloren && !frame.variables.length ? (this.lauf.frames[this.schritt - 1]?.variables ?? []) : frame.variables;
+      const gezeigt = (verloren ? this.lauf.frames[this.schritt - 1]?.variables : frame.variables) ?? [];
       const zeilen = gezeigt.map(([name, wert, geaendert]) => {
         const zeile = neu("tr", geaendert && !verloren ? "sp-neu" : "");
         const kopf = neu("th");
@@ -248,7 +257,8 @@
     // Unter mehreren passenden Schritten (einer wird beim Replay noch einmal durchlaufen) der nächste zum jetzigen.
     springe(passt) {
       const treffer = this.lauf.frames.map((f, i) => (passt(f, i) ? i : -1)).filter((i) => i >= 0);
-      if (treffer.length) this.gehe(treffer.reduce((a, b) => (Math.abs(b - this.schritt) < Math.abs(a - this.schritt) ? b : a)));
+      const weit = (i) => Math.abs(i - this.schritt);
+      if (treffer.length) this.gehe(treffer.reduce((a, b) => (weit(b) < weit(a) ? b : a)));
     }
 
     waehleEvent(event) {
@@ -351,8 +361,8 @@
     }
 
     taste(ereignis) {
-      const { key, target } = ereignis;
-      if (ereignis.altKey || ereignis.ctrlKey || ereignis.metaKey || ereignis.shiftKey || target.closest("details")) return;
+      const { key, target, altKey, ctrlKey, metaKey, shiftKey } = ereignis;
+      if (altKey || ctrlKey || metaKey || shiftKey || target.closest("details")) return;
       if (target.closest("ol") && (key === "ArrowUp" || key === "ArrowDown")) {
         const nachbar = target.parentElement[key === "ArrowUp" ? "previousElementSibling" : "nextElementSibling"];
         nachbar?.firstElementChild.focus({ preventScroll: true });

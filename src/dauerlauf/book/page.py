@@ -67,8 +67,8 @@ class PageContext:
         self.labels: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._seen: dict[str, int] = {}
-        self._done: set[str] = set()
         self.tooltips = True
+        self._done: set[str] = set()
 
     @property
     def root(self) -> Path:
@@ -106,6 +106,12 @@ class PageContext:
             return "Seite"
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
+    def first(self, what: str) -> bool:
+        """Ob die Seite das zum ersten Mal braucht, etwa das CSS der Bilder."""
+        known = what in self._done
+        self._done.add(what)
+        return not known
+
     def link(self, target: str) -> str:
         """Der Verweis von dieser Seite auf ``target`` (von ``book/`` aus, etwa ``glossar.md#saga``)."""
         folder = self.path.parent if self.path else self.book
@@ -122,12 +128,6 @@ class PageContext:
         link = self.link(f"assets/{name}")
         own_folder = self.path is not None and self.path.name != "index.md"
         return f"../{link}" if own_folder and "relpath" in self.md.treeprocessors else link
-
-    def first(self, thing: str) -> bool:
-        """Ob ``thing`` auf dieser Seite zum ersten Mal vorkommt."""
-        new = thing not in self._done
-        self._done.add(thing)
-        return new
 
     def line_of(self, line: str) -> int:
         """Die Zeilennummer der nächsten noch nicht gemeldeten Zeile mit diesem Inhalt in der Seitendatei (ab 1)."""

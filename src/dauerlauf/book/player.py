@@ -18,9 +18,13 @@ def build(context: PageContext, directive: Directive) -> Element:
     from dauerlauf.player import document
 
     directive.allow(words=range(1, 2), text=True)
-    scenario = run.recorded_scenario(directive)
+    scenario, _ = run.recorded_scenario(directive)
     markup = player_page.html(
-        document(scenario), scenario.pattern.legend, title=directive.text or "", uid=f"{len(context.labels)}-"
+        document(scenario),
+        scenario.pattern.legend,
+        title=directive.text or "",
+        uid=f"{len(context.labels)}-",
+        style=context.first(run.STYLE),
     )
     assets = _assets(context, player_page.STYLE, player_page.SCRIPT)
     # Ein <div>, weil Python-Markdown um alles, was es nicht als Block kennt, einen Absatz legt.

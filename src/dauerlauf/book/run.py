@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dauerlauf.book.directives import Directive
     from dauerlauf.scenario import Scenario
 
+STYLE = "css-der-bilder"
+"""Was :meth:`PageContext.first` sich merkt: Das CSS der Bilder kommt einmal je Seite."""
+
 
 def build(context: PageContext, directive: Directive) -> Element:
     """Baut das Bild eines Laufs; DauerlaufError, wenn Muster, Szenario oder Aufzeichnung fehlen."""
@@ -25,23 +28,24 @@ def build(context: PageContext, directive: Directive) -> Element:
     from dauerlauf import history, timeline
 
     directive.allow(words=range(1, 2), text=True)
-    scenario = recorded_scenario(directive)
-    recorded = history.load(_recorded(scenario))
+    scenario, file = recorded_scenario(directive)
+    recorded = history.load(file)
     # Ein Replay beim Bau: Es nennt zu jedem Event die Zeile im Workflow und scheitert, wenn Bild und Code nicht
     # mehr zusammenpassen.
-    steps = history.steps(recorded, sources=asyncio.run(history.source_lines(recorded, scenario.pattern.workflows)))
-    picture = timeline.html(steps, scenario.pattern.legend, title=directive.text or "")
+    sources = asyncio.run(history.source_lines(recorded, scenario.pattern.workflows))
+    steps = history.steps(recorded, sources=sources, queries=history.load_queries(file))
+    style = context.first(STYLE)
+    picture = timeline.html(steps, scenario.pattern.legend, title=directive.text or "", style=style)
     return numbered(context, scenario, directive, picture)
 
 
-def recorded_scenario(directive: Directive) -> Scenario:
-    """Das Szenario ``muster/szenario`` einer Direktive; DauerlaufError, wenn es fehlt oder nicht aufgezeichnet ist."""
+def recorded_scenario(directive: Directive) -> tuple[Scenario, Path]:
+    """Das Szenario ``muster/szenario`` einer Direktive und seine Datei; DauerlaufError, wenn eines davon fehlt."""
     from dauerlauf.scenario import find_pattern
 
     pattern_name, _, scenario_name = directive.words[0].partition("/")
     scenario = find_pattern(pattern_name).find(scenario_name)
-    _recorded(scenario)
-    return scenario
+    return scenario, _recorded(scenario)
 
 
 def numbered(context: PageContext, scenario: Scenario, directive: Directive, figure: str) -> Element:

@@ -342,20 +342,24 @@ def _waiting(
     events: Sequence[HistoryEvent], stops: Mapping[int, _Stop], recorder: _SourceRecorder
 ) -> Iterator[tuple[int, _Stop]]:
     current: Mapping[int, _Stop] = {}
+    # Die Task, die den letzten Befehl gegeben hat; die mit `@workflow.run` wartet oft nur auf sie.
+    busy = 0
     for event in events:
         kind = event.WhichOneof("attributes") or ""
         attributes: Any = getattr(event, kind, None)
         if event.HasField("workflow_task_completed_event_attributes"):
             current = recorder.waiting.get(attributes.started_event_id, current)
-            continue
+        # Bei einem Workflow-Task verweisen sie auf Events ohne Halt.
         opener = stops.get(getattr(attributes, "scheduled_event_id", 0) or getattr(attributes, "started_event_id", 0))
         stop = current.get(opener.task) if opener is not None else None
         if stop is None and opener is not None and 0 in current:
             # Die Task hat keinen eigenen Code, etwa in `asyncio.gather(workflow.execute_activity(...))`.
             stop = opener._replace(variables=current[0].variables)
-        stop = stop or current.get(0)
+        stop = stop or current.get(busy) or current.get(0)
         if stop is not None:
             yield event.event_id, stop
+        if event.event_id in stops and stops[event.event_id].variables:
+            busy = stops[event.event_id].task
 
 
 def _definition_place(function: Callable[..., Any]) -> _Stop:

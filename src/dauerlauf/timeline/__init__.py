@@ -6,16 +6,19 @@ nichts dazwischen geschieht; Wartezeiten sind eigene Zeilen; lange Wiederholunge
 
 from dauerlauf.timeline.page import Picture, html
 from dauerlauf.timeline.rows import GAP, MAX_ROWS, Captions, Look, Row, clock_text, rows, summary
-from dauerlauf.timeline.svg import svg
+from dauerlauf.timeline.style import STYLE
+from dauerlauf.timeline.svg import album, svg
 from dauerlauf.timeline.terminal import table
 
 __all__ = [
     "GAP",
     "MAX_ROWS",
+    "STYLE",
     "Captions",
     "Look",
     "Picture",
     "Row",
+    "album",
     "clock_text",
     "html",
     "rows",

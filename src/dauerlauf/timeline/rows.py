@@ -40,6 +40,7 @@ class Look(StrEnum):
 
     PLAIN = ""
     START = "Start"
+    CONTINUED = "Fortsetzung"
     DONE = "Fertig"
     FAILED = "Gescheitert"
     CANCELED = "Abgebrochen"
@@ -53,6 +54,9 @@ class Look(StrEnum):
     TAKEOVER = "Übernahme"
     SIGNAL = "Signal"
     UPDATE = "Update"
+    QUERY = "Query"
+    PATCH = "Patch"
+    MARKER = "Vermerk"
     CANCEL_REQUEST = "Abbruch verlangt"
     FOLD = "Gekürzt"
 
@@ -61,9 +65,16 @@ class Look(StrEnum):
 class Row:
     """Eine Zeile des Bildes.
 
-    ``part`` sagt, ob ein Vorgang hier ganz steht (``whole``), beginnt (``begin``) oder endet (``end``);
-    ``operation`` ist die Event-ID, die ihn eröffnet hat. ``events`` sind die IDs aller Events, für die die Zeile
-    steht; eine gekürzte Zeile zählt auch die der Mechanik dazwischen.
+    ``lane`` ist die Spur: ``client``, ``external`` (ein anderer Workflow), ``workflow``, ``activity``, ``timer``,
+    ``child``, ``nexus`` oder ``gap`` (niemand); ``track`` unterscheidet darin die Typen von Activities, Child Workflows
+    und Nexus-Operationen. ``direction`` gilt für Nachrichten: ``in`` zum Workflow, ``out`` von ihm, ``both`` für
+    Anfrage und Antwort.
+
+    ``part`` sagt, ob ein Vorgang hier ganz steht (``whole``), beginnt (``begin``), endet (``end``) oder noch läuft
+    (``during``); ``operation`` ist die Event-ID, die ihn eröffnet hat. ``begun`` ist der Beginn des letzten
+    Versuchs einer Activity, ``starts`` sind die Anfänge aller, wenn sie sich aus der Retry Policy ergeben.
+    ``events`` sind die IDs aller Events, für die die Zeile steht; eine gekürzte Zeile zählt auch die der Mechanik
+    dazwischen.
     """
 
     look: Look
@@ -81,22 +92,32 @@ class Row:
     count: int = 1
     actor: str = ""
     events: tuple[int, ...] = ()
+    track: str = ""
+    direction: str = ""
+    begun: timedelta | None = None
+    starts: tuple[timedelta, ...] = ()
+    canceled: bool = False
+    local: bool = False
 
 
 _OPENERS = {
     StepKind.ACTIVITY_SCHEDULED: "activity",
-    StepKind.TIMER_STARTED: "workflow",
-    StepKind.CHILD_INITIATED: "other",
-    StepKind.NEXUS_SCHEDULED: "other",
+    StepKind.TIMER_STARTED: "timer",
+    StepKind.CHILD_INITIATED: "child",
+    StepKind.NEXUS_SCHEDULED: "nexus",
     StepKind.UPDATE_ACCEPTED: "client",
 }
-_CLOSERS = {
+_CANCELED = {
+    StepKind.ACTIVITY_CANCELED,
+    StepKind.TIMER_CANCELED,
+    StepKind.CHILD_CANCELED,
+    StepKind.NEXUS_CANCELED,
+}
+_CLOSERS = _CANCELED | {
     StepKind.ACTIVITY_COMPLETED,
     StepKind.ACTIVITY_FAILED,
     StepKind.ACTIVITY_TIMED_OUT,
-    StepKind.ACTIVITY_CANCELED,
     StepKind.TIMER_FIRED,
-    StepKind.TIMER_CANCELED,
     StepKind.CHILD_COMPLETED,
     StepKind.CHILD_FAILED,
     StepKind.NEXUS_COMPLETED,
@@ -110,12 +131,15 @@ _BAD = {
     StepKind.NEXUS_FAILED,
     StepKind.WORKFLOW_TASK_FAILED,
     StepKind.UPDATE_REJECTED,
+    StepKind.SIGNAL_FAILED,
+    StepKind.CANCEL_FAILED,
 }
 _INSIDE = {
     StepKind.ACTIVITY_STARTED,
     StepKind.CHILD_STARTED,
     StepKind.NEXUS_STARTED,
     StepKind.SIGNAL_DELIVERED,
+    StepKind.CANCEL_DELIVERED,
 }
 _LOOKS = {
     StepKind.STARTED: Look.START,
@@ -126,17 +150,56 @@ _LOOKS = {
     StepKind.CANCELED: Look.CANCELED,
     StepKind.CONTINUED_AS_NEW: Look.RENEWED,
     StepKind.SIGNAL: Look.SIGNAL,
+    StepKind.SIGNAL_SENT: Look.SIGNAL,
+    StepKind.SIGNAL_FAILED: Look.SIGNAL,
+    StepKind.QUERY: Look.QUERY,
+    StepKind.PATCH: Look.PATCH,
+    StepKind.MARKER: Look.MARKER,
+    StepKind.CANCEL_SENT: Look.CANCEL_REQUEST,
+    StepKind.CANCEL_FAILED: Look.CANCEL_REQUEST,
+    StepKind.ACTIVITY_CANCEL_REQUESTED: Look.CANCEL_REQUEST,
+    StepKind.NEXUS_CANCEL_REQUESTED: Look.CANCEL_REQUEST,
     StepKind.CANCEL_REQUESTED: Look.CANCEL_REQUEST,
     StepKind.CRASH: Look.CRASH,
     StepKind.TAKEOVER: Look.TAKEOVER,
     StepKind.TIMER_STARTED: Look.TIMER,
     StepKind.TIMER_FIRED: Look.TIMER,
     StepKind.TIMER_CANCELED: Look.TIMER,
+    StepKind.UPDATE_ADMITTED: Look.UPDATE,
+    StepKind.UPDATE_REJECTED: Look.UPDATE,
     StepKind.UPDATE_ACCEPTED: Look.UPDATE,
     StepKind.UPDATE_COMPLETED: Look.UPDATE,
 }
 ENDINGS = {Look.DONE, Look.FAILED, Look.CANCELED, Look.RENEWED}
-_LANES = {"client": "client", "child": "other", "nexus": "other"}
+STARTS = {Look.START, Look.CONTINUED}
+_LANES = {
+    StepKind.ACTIVITY_CANCEL_REQUESTED: "activity",
+    StepKind.NEXUS_CANCEL_REQUESTED: "nexus",
+    StepKind.LOCAL_ACTIVITY: "activity",
+    StepKind.UPDATE_REJECTED: "client",
+    StepKind.UPDATE_COMPLETED: "client",
+    StepKind.SIGNAL_SENT: "external",
+    StepKind.SIGNAL_FAILED: "external",
+    StepKind.CANCEL_SENT: "external",
+    StepKind.CANCEL_FAILED: "external",
+}
+_DIRECTIONS = {
+    StepKind.STARTED: "in",
+    StepKind.SIGNAL: "in",
+    StepKind.CANCEL_REQUESTED: "in",
+    StepKind.TERMINATED: "in",
+    StepKind.UPDATE_ADMITTED: "in",
+    StepKind.UPDATE_COMPLETED: "out",
+    StepKind.UPDATE_REJECTED: "both",
+    StepKind.QUERY: "both",
+    StepKind.SIGNAL_SENT: "out",
+    StepKind.SIGNAL_FAILED: "in",
+    StepKind.CANCEL_SENT: "out",
+    StepKind.CANCEL_FAILED: "in",
+}
+_TO_CHILDREN = {StepKind.SIGNAL_SENT, StepKind.CANCEL_SENT}
+_UPDATE_DIRECTIONS = {"begin": "in", "end": "out", "whole": "both"}
+_LANED = {"client", "external", "child", "nexus"}
 
 
 def rows(steps: Sequence[Step], legend: Captions | None = None, *, fold: bool = True) -> list[Row]:
@@ -185,16 +248,23 @@ def _operations(steps: Sequence[Step], legend: Captions) -> Iterator[tuple[Row, 
             early = inside.get(step.caused_by, ()) if opener.kind is StepKind.ACTIVITY_SCHEDULED else ()
             yield replace(_row(opener, step, "end", legend, started), events=(*early, step.number)), step.number
         else:
-            events = (step.number, *inside.get(step.number, ()))
-            yield replace(_single(step, legend), events=events), step.number
+            # Eine Query ist kein Event; ihre Nummer ist die des Events davor.
+            events = () if step.kind is StepKind.QUERY else (step.number, *inside.get(step.number, ()))
+            row = replace(_single(step, legend), events=events)
+            child = opened.get(step.caused_by or 0) if step.kind in _TO_CHILDREN else None
+            if child is not None:
+                row = replace(row, lane="child", track=child.name, part="during", operation=child.number, direction="")
+            yield row, step.number
         index += 1
 
 
 def _row(step: Step, close: Step | None, part: str, legend: Captions, started: Mapping[int | None, Step]) -> Row:
     start = started.get(step.number)
     attempts = max((close and close.attempt) or 1, (start and start.attempt) or 1)
-    compensation = step.kind is StepKind.ACTIVITY_SCHEDULED and step.name in legend.compensations
-    failed = (close is not None and close.kind in _BAD | {StepKind.ACTIVITY_CANCELED}) or bool(close and close.failure)
+    activity = step.kind is StepKind.ACTIVITY_SCHEDULED
+    compensation = activity and step.name in legend.compensations
+    canceled = close is not None and close.kind in _CANCELED and part != "begin"
+    failed = close is not None and not canceled and (close.kind in _BAD or bool(close.failure))
     look = _LOOKS.get(step.kind, Look.PLAIN)
     if compensation:
         look = Look.COMPENSATION
@@ -215,9 +285,14 @@ def _row(step: Step, close: Step | None, part: str, legend: Captions, started: M
         operation=step.number,
         failed=failed and part != "begin",
         attempts=attempts if part != "begin" else 1,
-        service=legend.services.get(step.name, "") if step.kind is StepKind.ACTIVITY_SCHEDULED else "",
+        service=legend.services.get(step.name, "") if activity else "",
         source=step.source if part != "end" else None,
         actor=step.actor,
+        track="" if step.kind in (StepKind.TIMER_STARTED, StepKind.UPDATE_ACCEPTED) else step.name,
+        direction=_UPDATE_DIRECTIONS[part] if step.kind is StepKind.UPDATE_ACCEPTED else "",
+        begun=start.time if start is not None and part != "begin" else None,
+        starts=start.attempts if start is not None and part != "begin" else (),
+        canceled=canceled,
     )
 
 
@@ -247,9 +322,12 @@ def _wording(step: Step, close: Step | None, part: str) -> tuple[str, str]:
 
 def _single(step: Step, legend: Captions) -> Row:
     local = step.kind is StepKind.LOCAL_ACTIVITY
-    lane = "activity" if local else _LANES.get(step.actor, "workflow")
+    lane = _LANES.get(step.kind) or (step.actor if step.actor in _LANED else "workflow")
+    if step.continued:
+        lane = "workflow"
+    during = step.kind in (StepKind.ACTIVITY_CANCEL_REQUESTED, StepKind.NEXUS_CANCEL_REQUESTED)
     attempts = step.attempt or 1
-    look = _LOOKS.get(step.kind, Look.PLAIN)
+    look = Look.CONTINUED if step.continued else _LOOKS.get(step.kind, Look.PLAIN)
     if local and step.name in legend.compensations:
         look = Look.COMPENSATION
     title, detail = step.title, step.detail
@@ -263,12 +341,17 @@ def _single(step: Step, legend: Captions) -> Row:
         lane=lane,
         title=title,
         detail=detail,
-        operation=step.number,
-        failed=step.kind in _BAD or bool(step.failure and lane == "activity"),
+        part="during" if during else "whole",
+        operation=step.caused_by if during else step.number,
+        failed=step.kind in _BAD or bool(step.failure and lane in ("activity", "client")),
         attempts=attempts if local else 1,
         service=legend.services.get(step.name, "") if local else "",
         source=step.source,
         actor=step.actor,
+        track=step.name if lane in ("activity", "child", "nexus") else "",
+        direction=_DIRECTIONS.get(step.kind, "") if lane in ("client", "external") else "",
+        canceled=step.kind in _CANCELED,
+        local=local,
     )
 
 
@@ -278,9 +361,8 @@ def _with_gaps(found: Iterable[tuple[Row, int]], steps: Sequence[Step]) -> Itera
     for row, end in found:
         wait = row.time - clock
         skipped = tuple(skips[bisect.bisect(skips, last) : bisect.bisect(skips, end)])
-        if row.look is Look.TIMER and row.part == "whole" and row.end - row.time >= GAP:
-            detail = Look.SKIP.value if skipped else ""
-            row = replace(row, detail=detail, events=tuple(sorted((*row.events, *skipped))))
+        if is_wait(row):
+            row = replace(row, detail=Look.SKIP.value if skipped else "", events=tuple(sorted((*row.events, *skipped))))
         elif wait >= GAP:
             look = Look.SKIP if skipped else Look.GAP
             title = f"{duration_text(wait)} später"
@@ -338,11 +420,16 @@ def _claimed(found: list[Row], steps: Sequence[Step]) -> list[Row]:
     free = [step.number for step in steps if step.number not in claimed]
     result = []
     for row in found:
-        if row.look is Look.FOLD:
+        if row.look is Look.FOLD and row.events:
             between = free[bisect.bisect(free, row.events[0]) : bisect.bisect(free, row.events[-1])]
             row = replace(row, events=tuple(sorted((*row.events, *between))))
         result.append(row)
     return result
+
+
+def is_wait(row: Row) -> bool:
+    """Ob die Zeile selbst eine Wartezeit ist: ein Timer, während dem nichts geschieht."""
+    return row.look is Look.TIMER and row.part == "whole" and row.end - row.time >= GAP
 
 
 def clock_text(time: timedelta) -> str:

@@ -14,6 +14,7 @@ from dauerlauf.timeline.rows import ENDINGS, Captions, Look, Row, clock_text, ro
 _SIGNS = {
     Look.PLAIN: "·",
     Look.START: "▶",
+    Look.CONTINUED: "↻",
     Look.DONE: "✓",
     Look.FAILED: "✗",
     Look.CANCELED: "⊘",
@@ -27,6 +28,9 @@ _SIGNS = {
     Look.TAKEOVER: "⇄",
     Look.SIGNAL: "→",
     Look.UPDATE: "⇢",
+    Look.QUERY: "?",
+    Look.PATCH: "◆",
+    Look.MARKER: "◇",
     Look.CANCEL_REQUEST: "⊘",
     Look.FOLD: "⋮",
 }
@@ -43,7 +47,16 @@ _STYLES = {
     Look.TAKEOVER: "bold blue",
     Look.FOLD: "dim",
 }
-WHO = {"client": "Client", "workflow": "Workflow", "activity": "Activity", "other": "Extern", "gap": ""}
+WHO = {
+    "client": "Client",
+    "external": "Anderer Workflow",
+    "workflow": "Workflow",
+    "activity": "Activity",
+    "timer": "Timer",
+    "child": "Child Workflow",
+    "nexus": "Nexus",
+    "gap": "",
+}
 
 
 def table(steps: Sequence[Step], legend: Captions | None = None, *, limit: int | None = None) -> Table:
@@ -80,24 +93,34 @@ def table(steps: Sequence[Step], legend: Captions | None = None, *, limit: int |
 
 
 def what(row: Row) -> Text:
-    sign = "✗" if row.failed else _SIGNS[row.look]
-    style = "red" if row.failed else _STYLES.get(row.look, "")
-    if row.look is Look.PLAIN and row.lane == "activity" and row.part != "begin" and not row.failed:
+    sign = "✗" if row.failed else "⊘" if row.canceled else _SIGNS[row.look]
+    style = "red" if row.failed else "yellow" if row.canceled else _STYLES.get(row.look, "")
+    finished = row.lane in ("activity", "child", "nexus") and row.part in ("whole", "end")
+    if row.look is Look.PLAIN and finished and not row.failed and not row.canceled:
         sign, style = "✓", "green"
     text = Text(f"{sign} ", style=style)
     text.append(row.title, style=_STYLES.get(row.look, "") if row.look in _MARKED else "")
     return text
 
 
+MOST_TIMES = 5
 _MARKED = {*ENDINGS, Look.COMPENSATION, Look.CRASH, Look.TAKEOVER, Look.SKIP, Look.GAP, Look.FOLD}
 _SPOKEN = {Look.COMPENSATION, Look.CRASH, Look.TAKEOVER}
+
+
+def attempts_text(row: Row) -> str:
+    """„3 Versuche ↺ (0 s, +1 s, +3 s)“; die Zeiten nur, wenn sie sich aus der Retry Policy ergeben."""
+    times = [clock_text(start) for start in row.starts]
+    if len(times) > MOST_TIMES:
+        times = [*times[: MOST_TIMES - 1], "…", times[-1]]
+    return f"{row.attempts} Versuche ↺" + (f" ({', '.join(times)})" if times else "")
 
 
 def particulars(row: Row) -> Text:
     text = Text()
     words = [row.look.value] if row.look in _SPOKEN else []
     if row.attempts > 1:
-        words.append(f"Versuch {row.attempts} ↺")
+        words.append(attempts_text(row))
     for word in words:
         text.append(word, style=_STYLES.get(row.look, "yellow"))
         text.append(" · " if row.detail or word is not words[-1] else "")
