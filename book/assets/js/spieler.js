@@ -78,7 +78,7 @@
       this.svg = this.blatt.querySelector("svg");
       this.band ??= [0, 1].map(() => document.createElementNS(SVG, "rect"));
       for (const teil of this.band) teil.setAttribute("class", "sp-band");
-      this.svg.querySelector("defs").after(...this.band);
+      this.svg.prepend(...this.band);
       this.knopf.sturz.setAttribute("aria-pressed", Boolean(absturz));
       regler.max = this.lauf.frames.length;
       // Was der zweite Worker schon vorfindet, steht vor dem Event seiner Übernahme.
