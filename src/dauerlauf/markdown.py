@@ -39,6 +39,12 @@ Abschnitt fehlt, Option unbekannt ...), bricht den Bau ab und nennt Seite und Ze
     Zwei aufgezeichnete Läufe nebeneinander, auch verschiedener Muster, ebenfalls als „Bild N“; Anker
     ``vergleich-<szenario>-<szenario>``. Die Urteile und der Satz darüber entstehen aus den Aufzeichnungen.
 
+``::: spieler saga/glatt "Bildunterschrift"``
+    Derselbe Lauf zum Durchgehen, gezählt und verankert wie ``::: lauf``: Quelltext mit der leuchtenden Zeile, Bild,
+    Variablen des Workflows und Event History, Schritt für Schritt; dazu die aufgezeichneten Abstürze desselben
+    Szenarios. Ohne JavaScript und auf Papier erscheint das Bild. Die Direktive bringt ihr Skript und ihr Stylesheet
+    mit, einmal je Seite; andere Seiten laden beides nicht.
+
 ``::: kosten saga`` oder ``::: kosten saga/glatt saga/zahlung-scheitert``
     Tabelle mit Events, Workflow-Tasks, Activity-Versuchen und Größe der aufgezeichneten Historien, beim Bau gezählt.
 

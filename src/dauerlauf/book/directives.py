@@ -12,7 +12,7 @@ from markdown.blockparser import BlockParser
 from markdown.blockprocessors import BlockProcessor
 from markdown.treeprocessors import Treeprocessor
 
-from dauerlauf.book import catalogue, comparison, glossary, lexicon, listing, proof, run
+from dauerlauf.book import catalogue, comparison, glossary, lexicon, listing, player, proof, run
 from dauerlauf.book.page import PageContext, PageError
 from dauerlauf.errors import DauerlaufError
 
@@ -74,6 +74,7 @@ Builder = Callable[[PageContext, Directive], Element]
 BUILDERS: dict[str, Builder] = {
     "listing": listing.build,
     "lauf": run.build,
+    "spieler": player.build,
     "kosten": run.costs,
     "beweis": proof.build,
     "katalog": catalogue.build,

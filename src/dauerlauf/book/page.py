@@ -119,6 +119,16 @@ class PageContext:
         relative = Path(ospath.relpath(self.book / name, folder)).as_posix()
         return f"{relative}#{anchor}" if anchor else relative
 
+    def asset(self, name: str) -> str:
+        """Die Adresse von ``book/assets/name`` in rohem HTML.
+
+        Zensical schreibt auch dort um, was von der Quelldatei aus gilt; MkDocs lässt rohes HTML, wie es ist. Mit
+        ``use_directory_urls`` liegt dann jede Seite außer ``index.md`` in einem eigenen Ordner.
+        """
+        link = self.link(f"assets/{name}")
+        own_folder = self.path is not None and self.path.name != "index.md"
+        return f"../{link}" if own_folder and "relpath" in self.md.treeprocessors else link
+
     def line_of(self, line: str) -> int:
         """Die Zeilennummer der nächsten noch nicht gemeldeten Zeile mit diesem Inhalt in der Seitendatei (ab 1)."""
         wanted = line.strip()

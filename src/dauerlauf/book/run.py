@@ -10,32 +10,42 @@ from dauerlauf.book.figure import figure
 from dauerlauf.book.page import PageContext, slug
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from temporalio.client import WorkflowHistory
 
     from dauerlauf.book.directives import Directive
     from dauerlauf.scenario import Scenario
+
+STYLE = "css-der-bilder"
+"""Was :meth:`PageContext.first` sich merkt: Das CSS der Bilder kommt einmal je Seite."""
 
 
 def build(context: PageContext, directive: Directive) -> Element:
     """Baut das Bild eines Laufs; DauerlaufError, wenn Muster, Szenario oder Aufzeichnung fehlen."""
     # Erst hier: Seiten ohne Lauf sollen nicht auf den Import des Temporal-SDK warten.
     from dauerlauf import history, timeline
-    from dauerlauf.compare import recording
-    from dauerlauf.scenario import find_pattern
 
     directive.allow(words=range(1, 2), text=True)
-    pattern_name, _, scenario_name = directive.words[0].partition("/")
-    scenario = find_pattern(pattern_name).find(scenario_name)
-    file = recording(scenario)
+    scenario, file = recorded_scenario(directive)
     recorded = history.load(file)
     # Ein Replay beim Bau: Es nennt zu jedem Event die Zeile im Workflow und scheitert, wenn Bild und Code nicht
     # mehr zusammenpassen.
     sources = asyncio.run(history.source_lines(recorded, scenario.pattern.workflows))
     steps = history.steps(recorded, sources=sources, queries=history.load_queries(file))
     caption = directive.text or ""
-    style = context.first("css-der-bilder")
-    picture = timeline.html(steps, scenario.pattern.legend, title=caption, style=style)
+    picture = timeline.html(steps, scenario.pattern.legend, title=caption, style=context.first(STYLE))
     return figure(context, "lauf", f"lauf-{slug(scenario.name)}", caption, picture)
+
+
+def recorded_scenario(directive: Directive) -> tuple[Scenario, Path]:
+    """Das Szenario ``muster/szenario`` einer Direktive und seine Datei; DauerlaufError, wenn eines davon fehlt."""
+    from dauerlauf.compare import recording
+    from dauerlauf.scenario import find_pattern
+
+    pattern_name, _, scenario_name = directive.words[0].partition("/")
+    scenario = find_pattern(pattern_name).find(scenario_name)
+    return scenario, recording(scenario)
 
 
 def costs(context: PageContext, directive: Directive) -> Element:
