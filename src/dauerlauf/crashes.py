@@ -5,7 +5,7 @@ import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.client import WorkflowHandle, WorkflowHistory
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory
 
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.faults import (
@@ -172,11 +172,10 @@ def _thinned(found: list[CrashPoint], most: int) -> list[CrashPoint]:
 
 @dataclass(frozen=True)
 class CrashRun:
-    """Ein Lauf mit Absturz: seine History, das Ergebnis und wie oft jede Activity (nach ihrer ID) wirklich lief."""
+    """Ein Lauf mit Absturz: seine History und wie oft jede Activity (nach ihrer ID) wirklich lief."""
 
     point: CrashPoint
     history: WorkflowHistory
-    result: Any
     exit_code: int
     executions: dict[str, int]
 
@@ -238,12 +237,13 @@ class _Crash:
             try:
                 if waiting:
                     await self._timelapse.fast_forward(handle)
-                outcome = await result(handle, _TIME_LIMIT)
+                with suppress(WorkflowFailureError):  # auch ein gescheiterter Workflow ist zu Ende
+                    await result(handle, _TIME_LIMIT)
             finally:
                 helper.cancel()
         names = self._executions.read_text("utf-8").splitlines()
         counts = {name: names.count(name) for name in names}
-        return CrashRun(self._point, await handle.fetch_history(), outcome, exit_code, counts)
+        return CrashRun(self._point, await handle.fetch_history(), exit_code, counts)
 
     def _first(self) -> AbstractAsyncContextManager[WorkerProcess]:
         worked, standstill = self._worked, self._standstill

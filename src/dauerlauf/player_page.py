@@ -90,7 +90,7 @@ def _controls(document: Document, name: str) -> str:
         for action, (label, path) in _ICONS.items()
     )
     crashes = document.crashes
-    hint = crashes[0].label if crashes else "Kein Absturz aufgezeichnet"
+    hint = crashes[0].label if crashes else "hier nicht aufgezeichnet"
     return (
         f'<div class="sp-leiste"><div class="sp-knoepfe" role="group" aria-label="Lauf abspielen">{buttons}</div>'
         f'<div class="sp-weg"><input type="range" min="1" max="{len(document.smooth.frames)}" value="1" '

@@ -6,13 +6,14 @@ from dauerlauf.crashes import FIRST, CrashKind, CrashPoint
 from dauerlauf.history import Step, StepKind, duration_text, shorten
 
 _DETAIL = 140
+_ARGUMENT = 60
 
 
 def step_text(step: Step) -> str:
     """Ein deutscher Satz dazu, was mit diesem Event geschieht."""
     text = _TEXTS.get(step.kind, _plain)(step)
     # Wo eine Einzelheit gekürzt ist, endet der Satz schon mit „…“.
-    return text if text.endswith("…") else f"{text}."
+    return text if text.endswith("…") else f"{text.rstrip('.')}."
 
 
 def replayed_text(step: Step, earlier: Sequence[Step], worker: str) -> str:
@@ -83,6 +84,11 @@ def _colon(step: Step) -> str:
     return f": {shorten(step.detail, _DETAIL).rstrip('.')}" if step.detail else ""
 
 
+def _argument(step: Step) -> str:
+    """Eine Eingabe nur, wenn sie kurz ist: Was im Speicher steht, zeigt der Spieler daneben."""
+    return _colon(step) if len(step.detail) <= _ARGUMENT else ""
+
+
 def _answer(step: Step) -> str:
     return f" {shorten(step.detail, _DETAIL)}" if step.detail else ""
 
@@ -103,11 +109,11 @@ def _local_activity(step: Step) -> str:
 
 
 _TEXTS: dict[StepKind, Callable[[Step], str]] = {
-    StepKind.STARTED: lambda step: f"Der Client startet den Workflow {step.name}{_colon(step)}",
+    StepKind.STARTED: lambda step: f"Der Client startet den Workflow {step.name}{_argument(step)}",
     StepKind.COMPLETED: lambda step: f"Der Workflow ist fertig{_colon(step)}",
     StepKind.FAILED: lambda step: f"Der Workflow ist gescheitert{_colon(step)}",
     StepKind.CANCELED: lambda step: f"Der Workflow endet abgebrochen{_colon(step)}",
-    StepKind.ACTIVITY_SCHEDULED: lambda step: f"Der Workflow beauftragt die Activity {step.name}{_colon(step)}",
+    StepKind.ACTIVITY_SCHEDULED: lambda step: f"Der Workflow beauftragt die Activity {step.name}{_argument(step)}",
     StepKind.ACTIVITY_STARTED: _activity_started,
     StepKind.ACTIVITY_COMPLETED: lambda step: (
         f"{step.name} ist erledigt, das Ergebnis steht jetzt in der History{_colon(step)}"

@@ -373,7 +373,7 @@ def test_augenblicke_des_todes() -> None:
 def test_doppelte_activity_und_ueberlebender_worker_fallen_auf() -> None:
     scenario = find_pattern("absturz_und_weiter").find("ohne-absturz")
     (file, point), *_ = [one for one in crash_files(scenario).items() if one[1].label == "nach charge_payment"]
-    run = CrashRun(point, load(file), None, -9, {"1": 1, "2": 2})
+    run = CrashRun(point, load(file), -9, {"1": 1, "2": 2})
     run.check()
     with pytest.raises(DauerlaufError, match="Activity 1 lief 2-mal, obwohl ihr Ergebnis schon in der History stand"):
         replace(run, executions={"1": 2, "2": 1}).check()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from threading import Event
 
 from temporalio.client import (
@@ -159,13 +160,21 @@ async def smooth(stage: Stage) -> None:
     await play_through(stage, order("N-1001"))
 
 
-@PATTERN.crash_stage("glatt")
 @asynccontextmanager
-async def smooth_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
-    """Der gute Fall mit Workern, die sterben."""
+async def until_crash(stage: Stage, placed: Order) -> AsyncIterator[CrashStage]:
+    """Ein Auftrag, bei dem Worker sterben; die Dienste bleiben."""
     with nordlicht(stage.folder) as world:
         arguments = {"addresses": addresses(world), "task_queue": stage.task_queue}
-        yield CrashStage(WORKER, arguments, lambda: place(stage, order("N-1001")))
+        yield CrashStage(WORKER, arguments, lambda: place(stage, placed))
+
+
+# Die Aufträge sind dieselben wie in den Szenarien dieses Namens.
+for scenario_name, placed_order in (
+    ("glatt", order("N-1001")),
+    ("zahlung-scheitert", order("N-1003", **CARD_DECLINED)),
+    ("versand-scheitert", order("N-1004", **NOT_DELIVERED)),
+):
+    PATTERN.crash_stage(scenario_name)(partial(until_crash, placed=placed_order))
 
 
 @PATTERN.scenario(
