@@ -76,7 +76,7 @@ def test_laeuft_von_oben_nach_unten(name: str, executed: dict[str, Any]) -> None
 
 def test_kapitel01_zeigt_was_der_text_sagt(executed: dict[str, Any]) -> None:
     shown = [outputs({"cells": [cell]}) for cell in executed["kapitel01"]["cells"]]
-    runs = [text for text in shown if "dl-figur" in text]
+    runs = [text for text in shown if "dl-figur" in text and "lauf-spieler" not in text]
     assert len(runs) == 8
     assert "Versuch 2" in runs[1]
     assert "Zahlungsdienst: 1 × gebucht, 1 × aufgerufen" in runs[3]
@@ -100,6 +100,16 @@ def test_ein_vergleich_je_notebook(name: str, sentence: str, executed: dict[str,
     compared = [text for text in shown if "dl-vergleich" in text]
     assert len(compared) == 1
     assert sentence in compared[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ein_spieler_je_notebook(name: str, executed: dict[str, Any]) -> None:
+    shown = [outputs({"cells": [cell]}) for cell in executed[name]["cells"]]
+    (player,) = [text for text in shown if "<lauf-spieler" in text]
+    # Alles, was er braucht, steht in der Ausgabe: Abstürze, Skript und Stylesheet.
+    assert "<template>" in player
+    assert "customElements.define" in player
+    assert "lauf-spieler {" in player
 
 
 # render
