@@ -71,10 +71,6 @@ class Fleet:
         with self.timelapse.unskipped():
             return list(await asyncio.gather(*map(start, placed)))
 
-    async def forward_breaker(self, seconds: float) -> None:
-        """Stellt die Uhr des Schalters und die der Worker vor, nicht die der Aufträge."""
-        await self.world.wait(seconds)
-
     def every_order_exactly_once(self) -> bool:
         """Ob jeder Auftrag genau ein Paket und genau eine Bestätigung hat, und sonst keiner."""
         wanted = {one.number: 1 for one in self.orders}
@@ -90,6 +86,7 @@ async def open_fleet(
     form: Form = Form.SHARED,
     settings: BreakerSettings = SETTINGS,
     plan: Plans | None = None,
+    **options: Any,
 ) -> AsyncIterator[Fleet]:
     """Startet den Versanddienst und `workers` Worker auf einer eigenen Task Queue."""
     with carrier(folder) as service:
@@ -109,11 +106,14 @@ async def open_fleet(
                 settings=settings,
                 spread=0,
                 clock=worlds[0].clock,
+                **options,
             )
 
         async with open_worker(timelapse, create=create, plan=plan) as running, AsyncExitStack() as others:
             for number in range(2, workers + 1):
-                client = worker_client(timelapse.client, f"worker-{number}")
+                # Zwei Worker an einer Task Queue vertragen sich im selben Prozess nur mit zwei Verbindungen.
+                assert timelapse.server is not None
+                client = worker_client(await timelapse.server.connect(), f"worker-{number}")
                 await others.enter_async_context(create(client, running.task_queue))
             yield Fleet(worlds[0], running, timelapse, folder)
 

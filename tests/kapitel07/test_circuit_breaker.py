@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
 from temporalio.client import WorkflowFailureError, WorkflowHistory
+from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
 from dauerlauf.history import load
@@ -182,10 +183,10 @@ async def test_a_worker_that_heard_open_does_not_ask_again(timelapse: Timelapse,
 
 async def test_many_questions_at_once_are_all_answered(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_fleet(timelapse, tmp_path) as fleet:
+        # Vier Frager stellen zwölf Fragen zugleich; ein Workflow nimmt nur zehn Updates auf einmal an.
         guards = [fleet.guard() for _ in range(4)]
-        answers = await asyncio.gather(*(guard.ask() for guard in guards for _ in range(10)))
-        numbers = [answer.permit.number for answer in answers if answer.permit]
-        assert sorted(numbers) == list(range(1, 41))
+        answers = await asyncio.gather(*(guard.ask() for guard in guards for _ in range(4)))
+        assert sorted(a.permit.number for a in answers if a.permit) == list(range(1, 17))
 
 
 async def test_a_duplicate_question_gets_the_same_permit(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -226,8 +227,8 @@ async def test_questions_during_continue_as_new_are_answered(timelapse: Timelaps
     few = BreakerSettings(events_per_run=12)
     async with open_fleet(timelapse, tmp_path, settings=few) as fleet:
         guards = [fleet.guard(settings=few) for _ in range(3)]
-        answers = await asyncio.gather(*(guard.ask() for guard in guards for _ in range(12)))
-        assert sorted(a.permit.number for a in answers if a.permit) == list(range(1, 37))
+        answers = await asyncio.gather(*(guard.ask() for guard in guards for _ in range(4)))
+        assert sorted(a.permit.number for a in answers if a.permit) == list(range(1, 13))
 
 
 async def test_a_missing_breaker_is_started_by_the_next_question(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -257,7 +258,7 @@ async def test_an_unreachable_breaker_lets_calls_through_unless_it_was_open(
 
 
 async def test_orders_go_on_while_the_breaker_is_unreachable(timelapse: Timelapse, tmp_path: Path) -> None:
-    async with open_fleet(timelapse, tmp_path) as fleet:
+    async with open_fleet(timelapse, tmp_path, patience=timedelta(seconds=0.2)) as fleet:
         # Ein Schalter, dessen Task Queue kein Worker bedient: Er lebt, aber er antwortet nie.
         await timelapse.client.start_workflow(
             BreakerWorkflow.run, Breaker(SETTINGS), id=fleet.world.breaker.id, task_queue="niemand"
@@ -283,22 +284,22 @@ async def _open(fleet: Any) -> None:
 async def test_while_open_not_one_call_reaches_the_service(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_fleet(timelapse, tmp_path, workers=3) as fleet:
         fleet.carrier.down = True
-        handles = await fleet.place(20)
+        handles = await fleet.place(9)
 
         async def opened() -> bool:
             try:
                 return (await fleet.world.status()).state is State.OPEN
-            except Exception:
+            except RPCError:  # Noch hat niemand gefragt.
                 return False
 
         await until(opened)
         # Erlaubt waren diese Aufrufe, bevor der Schalter öffnete.
         granted = (await fleet.world.status()).granted
         await until(lambda: fleet.carrier.arrivals == granted)
-        handles += await fleet.place(10)
+        handles += await fleet.place(6)
 
         async def each_was_refused_often() -> bool:
-            return min(await asyncio.gather(*map(attempts, handles))) >= 10
+            return min(await asyncio.gather(*map(attempts, handles))) >= 6
 
         await until(each_was_refused_often)
         assert fleet.carrier.arrivals == granted == (await fleet.world.status()).granted
@@ -311,7 +312,7 @@ async def test_while_open_not_one_call_reaches_the_service(timelapse: Timelapse,
 async def test_half_open_sends_exactly_the_configured_probes(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_fleet(timelapse, tmp_path, workers=3) as fleet:
         await _open(fleet)
-        handles = await fleet.place(20)
+        handles = await fleet.place(8)
         for handle in handles:
             await failed(handle, CIRCUIT_OPEN)
         gate = fleet.carrier.gate = Event()
@@ -321,7 +322,7 @@ async def test_half_open_sends_exactly_the_configured_probes(timelapse: Timelaps
 
         async def others_asked_again() -> bool:
             now = await asyncio.gather(*map(attempts, handles))
-            return sum(new > old + 3 for new, old in zip(now, before, strict=True)) == 20 - SETTINGS.probes
+            return sum(new > old + 1 for new, old in zip(now, before, strict=True)) == len(handles) - SETTINGS.probes
 
         await until(others_asked_again)
         assert fleet.carrier.arrivals == SETTINGS.probes
@@ -334,13 +335,13 @@ async def test_half_open_sends_exactly_the_configured_probes(timelapse: Timelaps
 
 
 async def test_a_breaker_per_process_pays_once_per_process(timelapse: Timelapse, tmp_path: Path) -> None:
-    workers = 3
+    workers = 2
     async with open_fleet(timelapse, tmp_path, workers=workers, form=Form.PROCESS) as fleet:
         fleet.carrier.down = True
-        handles = await fleet.place(30)
+        handles = await fleet.place(12)
 
         async def each_was_refused_often() -> bool:
-            return min(await asyncio.gather(*map(attempts, handles))) >= 20
+            return min(await asyncio.gather(*map(attempts, handles))) >= 8
 
         await until(each_was_refused_often)
         assert fleet.carrier.arrivals >= workers * SETTINGS.failures_to_open

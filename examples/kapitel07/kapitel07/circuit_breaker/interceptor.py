@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -42,11 +43,8 @@ UNASKED = Permit(0, -1, report_success=False)
 """Erlaubnis ohne Schalter; was ihr Aufruf meldet, gehört zu keiner Phase."""
 ASKS_AT_ONCE = 3
 """Ein Workflow nimmt höchstens zehn Updates zugleich an, von allen Workern zusammen."""
-UNREACHABLE = (
-    RPCError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-    WorkflowUpdateFailedError,
-)
+NO_ANSWER = (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError)
+UNREACHABLE = (*NO_ANSWER, WorkflowUpdateFailedError)
 
 Clock = Callable[[], float]
 log = logging.getLogger("nordlicht.schalter")
@@ -123,22 +121,29 @@ class SharedBreaker:
 
     # --8<-- [start:update]
     async def _update(self) -> Answer:
+        start = WithStartWorkflowOperation(
+            BreakerWorkflow.run,
+            Breaker(self._settings),
+            id=self._id,
+            task_queue=self._task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
         try:
             return await self._client.execute_update_with_start_workflow(
                 BreakerWorkflow.ask,
-                start_workflow_operation=WithStartWorkflowOperation(
-                    BreakerWorkflow.run,
-                    Breaker(self._settings),
-                    id=self._id,
-                    task_queue=self._task_queue,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                ),
+                start_workflow_operation=start,
                 rpc_timeout=self._patience,
             )
         except WorkflowUpdateFailedError as error:
             cause = error.cause
             if isinstance(cause, ApplicationError) and cause.type == OPEN:
                 return Answer(None, float(cause.details[0]))
+            raise
+        except NO_ANSWER:
+            # Der Start ist mitgescheitert; sonst beschwert sich asyncio über einen
+            # Fehler, den niemand abholt.
+            with suppress(TimeoutError, *NO_ANSWER):
+                await asyncio.wait_for(start.workflow_handle(), 1)
             raise
 
     # --8<-- [end:update]

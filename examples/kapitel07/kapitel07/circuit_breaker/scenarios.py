@@ -276,7 +276,7 @@ async def entity(stage: Stage) -> None:
 )
 async def worker_dies(stage: Stage) -> None:
     """Der Zustand gehört keinem Prozess."""
-    settings = BreakerSettings(failures_to_open=1, cooldown=2, probes=1)
+    settings = BreakerSettings(failures_to_open=1, cooldown=1, probes=1)
     async with open_world(stage) as world:
         arguments = {
             "addresses": Addresses(stage.folder, world.carrier.url),

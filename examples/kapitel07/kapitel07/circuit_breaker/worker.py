@@ -55,6 +55,7 @@ def create_worker(
     settings: BreakerSettings | None = None,
     spread: float = 5.0,
     clock: Clock = time.monotonic,
+    patience: timedelta = timedelta(seconds=5),
     threads: int = THREADS,
 ) -> Worker:
     """Baut den Worker; der Schalter steht vor `register_parcel` und sonst nirgends."""
@@ -62,7 +63,12 @@ def create_worker(
     guards: dict[Form, Guard] = {
         Form.PROCESS: ProcessBreaker(settings, clock),
         Form.SHARED: SharedBreaker(
-            client, breaker_id(task_queue), task_queue, settings, clock=clock
+            client,
+            breaker_id(task_queue),
+            task_queue,
+            settings,
+            clock=clock,
+            patience=patience,
         ),
     }
     types = frozenset({"register_parcel"})
