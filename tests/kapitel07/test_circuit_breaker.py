@@ -19,7 +19,7 @@ from temporalio.worker import Replayer
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
-from kapitel07.circuit_breaker.breaker import Breaker, BreakerSettings, Permit, Report, State
+from kapitel07.circuit_breaker.breaker import Answer, Breaker, BreakerSettings, Permit, Report, State
 from kapitel07.circuit_breaker.interceptor import CIRCUIT_OPEN, UNASKED
 from kapitel07.circuit_breaker.scenarios import PATTERN, failed
 from kapitel07.circuit_breaker.services import Carrier, confirmations
@@ -115,6 +115,19 @@ def test_a_late_report_from_an_earlier_phase_counts_for_nothing() -> None:
     assert breaker.state is State.HALF_OPEN
     breaker.report(Report(probe, answered=False), 31)
     assert (breaker.state, breaker.open_until) == (State.OPEN, 61)
+    for probe in [_permit(breaker, 61), _permit(breaker, 61)]:
+        breaker.report(Report(probe, answered=True), 62)
+    for permit in late:
+        breaker.report(Report(permit, answered=False), 63)
+    assert (breaker.state, breaker.failures) == (State.CLOSED, [])
+
+
+def test_half_open_grants_no_more_after_a_probe_has_passed() -> None:
+    breaker = _opened()
+    first = _permit(breaker, 30)
+    _permit(breaker, 30)
+    breaker.report(Report(first, answered=True), 31)
+    assert breaker.ask(31) == Answer(None, breaker.settings.probe_pause)
 
 
 def test_a_lost_probe_counts_as_failed() -> None:
@@ -129,8 +142,11 @@ def test_a_lost_probe_counts_as_failed() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("fraa+"), st.integers(0, 9)), max_size=80), st.integers(1, 4))
 def test_open_grants_nothing_and_half_open_exactly_the_probes(steps: list[tuple[str, int]], probes: int) -> None:
-    breaker = Breaker(BreakerSettings(failures_to_open=2, cooldown=5, probes=probes, probe_timeout=20))
-    now, outstanding, granted, passed = 0.0, [], {}, {}
+    breaker = _opened(failures_to_open=2, cooldown=5, probes=probes, probe_timeout=20)
+    now = 0.0
+    outstanding: list[Permit] = []
+    granted: dict[int, int] = {}
+    passed: dict[int, int] = {}
     for step, number in steps:
         before, phase = breaker.state, breaker.phase
         if step == "a":
@@ -215,6 +231,8 @@ async def test_continue_as_new_keeps_the_state(timelapse: Timelapse, tmp_path: P
 
         while not await moved():
             await guard.ask()
+        status = await fleet.world.status()
+        assert (status.failures, status.granted >= 6) == ([1], True)
         # Dieselbe Meldung noch einmal: Die Update-ID ist im neuen Lauf unbekannt, die Nummer der Erlaubnis nicht.
         await guard.report(Report(permits[0], answered=False))
         assert (await fleet.world.status()).failures == [1]
@@ -236,7 +254,7 @@ async def test_a_missing_breaker_is_started_by_the_next_question(timelapse: Time
         await _open(fleet)
         await fleet.world.breaker.terminate()
         # Die Meldung findet keinen Schalter mehr; der Aufruf selbst bleibt, wie er war.
-        await fleet.guard().report(Report(Permit(3, 0, report_success=False), answered=False))
+        await fleet.guard().report(Report(Permit(99, 0, report_success=False), answered=False))
         assert (await fleet.guard().ask()).permit == Permit(1, 0, report_success=False)
 
 
