@@ -36,7 +36,7 @@ EXPECTED: dict[str, tuple[str, int, int, str]] = {
     "fachliches-nein": ("FAILED", 1, 0, "geschlossen, 1 Aufrufe erlaubt, 0 Wechsel"),
     "abbruch": ("CANCELED", 3, 0, "offen, 3 Aufrufe erlaubt, 1 Wechsel"),
     "der-schalter": ("TERMINATED", 4, 1, "geschlossen, 4 Aufrufe erlaubt, 3 Wechsel"),
-    "worker-stirbt": ("COMPLETED", 1, 1, "geschlossen, 2 Aufrufe erlaubt, 3 Wechsel"),
+    "worker-stirbt": ("COMPLETED", 1, 1, "geschlossen, 4 Aufrufe erlaubt, 3 Wechsel"),
 }
 
 

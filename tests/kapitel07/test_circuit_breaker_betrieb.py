@@ -14,6 +14,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from dauerlauf.server import find_binary
 from dauerlauf.timelapse import Timelapse, result
+from kapitel07.circuit_breaker.activities import OUT_OF_ORDER
+from kapitel07.circuit_breaker.scenarios import Handle, failed
 from kapitel07.circuit_breaker.services import confirmations
 from kapitel07.circuit_breaker.worker import Form
 
@@ -30,6 +32,11 @@ async def _cli(timelapse: Timelapse, *arguments: str) -> str:
     )
     output, _ = await asyncio.wait_for(process.communicate(), 30)
     return output.decode()
+
+
+async def _limit(timelapse: Timelapse, queue: str, per_second: str, reason: str) -> None:
+    command = ("task-queue", "config", "set", "--task-queue", queue, "--task-queue-type", "activity")
+    await _cli(timelapse, *command, "--queue-rps-limit", per_second, "--queue-rps-limit-reason", reason)
 
 
 async def test_pausing_a_type_stops_the_waiting_orders_but_not_the_new_ones(
@@ -79,9 +86,7 @@ async def test_a_queue_limit_of_zero_stops_every_call_until_it_is_lifted(timelap
         open_fleet(timelapse, tmp_path / "versand", form=Form.NONE) as calls,
     ):
         queue = calls.worker.task_queue
-        limit = ("task-queue", "config", "set", "--task-queue", queue)
-        limit += ("--task-queue-type", "activity", "--queue-rps-limit")
-        await _cli(timelapse, *limit, "0", "--queue-rps-limit-reason", "Störung im Versand")
+        await _limit(timelapse, queue, "0", "Störung im Versand")
         waiting = await orders.place(5, skipped=False, carrier_queue=queue)
         # Derselbe Worker erledigt inzwischen Aufträge, deren Anmeldung auf einer anderen Task Queue liegt.
         for _ in range(5):
@@ -89,10 +94,35 @@ async def test_a_queue_limit_of_zero_stops_every_call_until_it_is_lifted(timelap
             await result(other, 20)
         assert [await attempts(handle) for handle in waiting] == [1] * 5
         assert (calls.carrier.arrivals, orders.carrier.arrivals) == (0, 5)
-        await _cli(timelapse, *limit, "default", "--queue-rps-limit-reason", "Störung behoben")
+        await _limit(timelapse, queue, "default", "Störung behoben")
         await asyncio.gather(*(result(handle, 20) for handle in waiting))
         assert sorted(calls.carrier.parcels().values()) == [1] * 5
         assert confirmations(tmp_path / "auftraege").total() == 10
+
+
+async def test_a_queue_limit_does_not_stop_what_a_worker_starts_eagerly(timelapse: Timelapse, tmp_path: Path) -> None:
+    async with open_fleet(timelapse, tmp_path, form=Form.NONE) as fleet:
+        await _limit(timelapse, fleet.worker.task_queue, "0", "Störung im Versand")
+        # Workflow und Activity teilen sich die Task Queue: Der Worker nimmt sich den ersten Versuch selbst.
+        for handle in await fleet.place(3, skipped=False):
+            await result(handle, 20)
+        assert fleet.carrier.arrivals == 3
+        fleet.carrier.down = True
+        [waiting] = await fleet.place(skipped=False, first_pause=0.1)
+        await failed(waiting, OUT_OF_ORDER)
+        # Jeder weitere Versuch kommt vom Server, und der teilt nichts mehr zu.
+        fleet.carrier.down = False
+        await until(lambda: _attempt(waiting, 2))
+        for handle in await fleet.place(3, skipped=False):
+            await result(handle, 20)
+        assert (fleet.carrier.arrivals, await attempts(waiting)) == (7, 2)
+        await _limit(timelapse, fleet.worker.task_queue, "default", "Störung behoben")
+        await result(waiting, 20)
+        assert fleet.every_order_exactly_once()
+
+
+async def _attempt(handle: Handle, number: int) -> bool:
+    return await attempts(handle) == number
 
 
 async def test_this_cli_pauses_by_id_only(timelapse: Timelapse) -> None:

@@ -12,7 +12,8 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -86,33 +87,37 @@ async def measure(
 ) -> Measured:
     """Spielt die Störung mit einem Worker je Client.
 
-    Mit `by_hand` greift der Betrieb ein: Er setzt das Limit der Task Queue `REACTION`
-    Sekunden nach Beginn der Störung auf null und hebt es ebenso spät wieder auf.
+    Mit `by_hand` greift der Betrieb ein: Die Anmeldung hat eine eigene Task Queue, und
+    deren Limit setzt er `REACTION` Sekunden nach Beginn der Störung auf null und hebt
+    es ebenso spät wieder auf.
     """
     queue = f"messung-{uuid.uuid4()}"
+    carrier_queue = f"{queue}-versand" if by_hand else queue
     with carrier(folder) as service:
         service.failure_seconds = FAILURE_SECONDS
         async with AsyncExitStack() as stack:
-            for client in clients:
+            for client, task_queue in product(clients, {queue, carrier_queue}):
                 worker = create_worker(
                     client,
                     Addresses(folder, service.url),
-                    task_queue=queue,
+                    task_queue=task_queue,
                     form=form,
                     settings=SETTINGS,
                     spread=SPREAD,
                 )
                 await stack.enter_async_context(worker)
             started = time.monotonic()
-            operator = asyncio.create_task(_outage(clients[0], queue, service, by_hand))
+            limited = carrier_queue if by_hand else None
+            outage = asyncio.create_task(_outage(clients[0], limited, service))
             pause = PLACING / ORDERS
+            patience = replace(PATIENCE, carrier_queue=carrier_queue)
             orders = await asyncio.gather(
                 *(
-                    _order(clients[0], queue, started, number * pause)
+                    _order(clients[0], queue, patience, started, number * pause)
                     for number in range(ORDERS)
                 )
             )
-            await operator
+            await outage
         with suppress(RPCError):  # Nur eine der Formen hat diesen Workflow.
             await clients[0].get_workflow_handle(breaker_id(queue)).terminate()
         parcels, mails = service.parcels(), confirmations(folder)
@@ -129,17 +134,17 @@ LABELS = {
 }
 
 
-async def _outage(client: Client, queue: str, service: Carrier, by_hand: bool) -> None:
+async def _outage(client: Client, limited: str | None, service: Carrier) -> None:
     await asyncio.sleep(OUTAGE[0])
     service.down = True
     await asyncio.sleep(REACTION)
-    if by_hand:
-        await _limit(client, queue, 0.0)
+    if limited:
+        await _limit(client, limited, 0.0)
     await asyncio.sleep(OUTAGE[1] - OUTAGE[0] - REACTION)
     service.down = False
-    if by_hand:
+    if limited:
         await asyncio.sleep(REACTION)
-        await _limit(client, queue, None)
+        await _limit(client, limited, None)
 
 
 async def _limit(client: Client, queue: str, per_second: float | None) -> None:
@@ -158,14 +163,14 @@ async def _limit(client: Client, queue: str, per_second: float | None) -> None:
 
 
 async def _order(
-    client: Client, queue: str, started: float, at: float
+    client: Client, queue: str, patience: Patience, started: float, at: float
 ) -> tuple[float, float]:
     await asyncio.sleep(max(0.0, started + at - time.monotonic()))
     placed = time.monotonic()
     number = f"N-{uuid.uuid4()}"
     await client.execute_workflow(
         OrderWorkflow.run,
-        ShipOrder(Order(number, "Jörg Weiß", "24937"), PATIENCE),
+        ShipOrder(Order(number, "Jörg Weiß", "24937"), patience),
         id=f"versand-{number}",
         task_queue=queue,
     )

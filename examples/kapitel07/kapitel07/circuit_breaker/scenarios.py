@@ -276,27 +276,28 @@ async def entity(stage: Stage) -> None:
 )
 async def worker_dies(stage: Stage) -> None:
     """Der Zustand gehört keinem Prozess."""
-    settings = BreakerSettings(failures_to_open=1, cooldown=1, probes=1)
     async with open_world(stage) as world:
         arguments = {
             "addresses": Addresses(stage.folder, world.carrier.url),
             "task_queue": stage.task_queue,
-            "settings": settings,
+            "settings": SETTINGS,
             "spread": 0.0,
         }
         start = partial(WorkerProcess.start, WORKER, stage.client, arguments=arguments)
         async with await start() as first:
             # Ein dritter Worker hat den Dienst gestört gefunden.
             guard = SharedBreaker(
-                stage.client, world.breaker.id, stage.task_queue, settings
+                stage.client, world.breaker.id, stage.task_queue, SETTINGS
             )
-            permit = (await guard.ask()).permit
-            assert permit is not None
-            await guard.report(Report(permit, answered=False))
+            for _ in range(SETTINGS.failures_to_open):
+                permit = (await guard.ask()).permit
+                assert permit is not None
+                await guard.report(Report(permit, answered=False))
             handle = await place(stage, world, order("N-1001"))
             await failed(handle, CIRCUIT_OPEN)
             first.kill()
         async with await start(identity="worker-2"):
+            await world.wait(31)
             await close(stage, world, handle)
             await note_status(stage, world)
 
