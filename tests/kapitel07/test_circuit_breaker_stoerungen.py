@@ -2,6 +2,8 @@
 
 import asyncio
 import multiprocessing
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +16,7 @@ from breaker_hilfen import open_fleet
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
-from dauerlauf.testing import FaultPlans
+from dauerlauf.testing import FaultPlans, open_worker
 from dauerlauf.timelapse import Timelapse, result
 from dauerlauf.worker_process import Trial, WorkerProcess, die_at_every_event
 from kapitel07.circuit_breaker.activities import Addresses
@@ -22,7 +24,7 @@ from kapitel07.circuit_breaker.breaker import Answer, Breaker, BreakerSettings, 
 from kapitel07.circuit_breaker.interceptor import SharedBreaker
 from kapitel07.circuit_breaker.models import Order, Patience, ShipOrder
 from kapitel07.circuit_breaker.scenarios import WORKER, order
-from kapitel07.circuit_breaker.services import carrier, confirmations
+from kapitel07.circuit_breaker.services import Carrier, carrier, confirmations
 from kapitel07.circuit_breaker.worker import breaker_id
 from kapitel07.circuit_breaker.workflow import BreakerWorkflow, OrderWorkflow
 
@@ -36,6 +38,13 @@ def forkserver() -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
     ensure_running()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Carrier]:
+    """Der Versanddienst mit seinem Buch im Ordner des Tests."""
+    with carrier(tmp_path) as running:
+        yield running
 
 
 @pytest.mark.timeout(300)
@@ -78,38 +87,42 @@ async def _open_for(client: Client, trial: Trial, settings: BreakerSettings) -> 
 @pytest.mark.prozess
 @pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event_of_an_order_behind_an_open_breaker(
-    timelapse: Timelapse, tmp_path: Path
+    timelapse: Timelapse, tmp_path: Path, service: Carrier
 ) -> None:
-    with carrier(tmp_path) as service:
+    # Der Schalter hat seinen eigenen Worker: Sterben soll, wer den Auftrag bearbeitet.
+    async with open_worker(timelapse, workflows=[BreakerWorkflow]) as breakers:
 
         async def start(client: Client, trial: Trial) -> WorkflowHandle[Any, Any]:
-            await _open_for(timelapse.client, trial, SHORT)
-            arg = ShipOrder(order(trial.workflow_id), Patience(first_pause=0.2, call_timeout=2))
-            # In Echtzeit: Der Zeitraffer spränge von Abweisung zu Abweisung, und jeder Sprung wäre ein Event.
-            with timelapse.unskipped():
-                return await client.start_workflow(
-                    OrderWorkflow.run, arg, id=trial.workflow_id, task_queue=trial.task_queue
-                )
+            opened = Breaker(SHORT, State.OPEN, phase=1, open_until=time.time() + SHORT.cooldown)
+            await breakers.start(BreakerWorkflow.run, opened, id=breaker_id(trial.task_queue))
+            # Ohne Frist: Die Werkbank verkürzt Fristen am Server, um den Versuch eines toten Workers aufzugeben.
+            patience = Patience(first_pause=0.2, call_timeout=2, deadline_days=None)
+            arg = ShipOrder(order(trial.workflow_id), patience)
+            return await client.start_workflow(
+                OrderWorkflow.run, arg, id=trial.workflow_id, task_queue=trial.task_queue
+            )
 
-        takeovers = await die_at_every_event(
-            timelapse,
-            WORKER,
-            arguments=lambda trial: {
-                "addresses": Addresses(tmp_path, service.url),
-                "task_queue": trial.task_queue,
-                "settings": SHORT,
-                "spread": 0.0,
-            },
-            start=start,
-            folder=tmp_path / "runs",
-        )
-        parcels = service.parcels()
-    mails = confirmations(tmp_path)
+        # In Echtzeit: Der Zeitraffer spränge von Abweisung zu Abweisung, und jeder Sprung wäre ein Event.
+        with timelapse.unskipped():
+            takeovers = await die_at_every_event(
+                timelapse,
+                WORKER,
+                arguments=lambda trial: {
+                    "addresses": Addresses(tmp_path, service.url),
+                    "task_queue": trial.task_queue,
+                    "settings": SHORT,
+                    "spread": 0.0,
+                },
+                start=start,
+                folder=tmp_path / "runs",
+            )
+    parcels, mails = service.parcels(), confirmations(tmp_path)
     reference, *others = takeovers
     assert len(others) == len(reference.history.events)
     for takeover in others:
         number = takeover.trial.workflow_id
-        assert (takeover.status.name, parcels[number], mails[number]) == ("COMPLETED", 1, 1), takeover.describe()
+        ended = (takeover.status.name, parcels[number], mails[number])
+        assert ended == ("COMPLETED", 1, 1), f"{takeover.describe()}: {takeover.result}"
     assert [takeover.describe() for takeover in others if takeover.exit_code != -9] == []
 
 
@@ -171,37 +184,38 @@ async def test_worker_dies_at_every_event_of_the_breaker(timelapse: Timelapse, t
 
 @pytest.mark.prozess
 @pytest.mark.usefixtures("forkserver")
-async def test_a_worker_that_dies_with_the_probe_costs_one_more_cooldown(timelapse: Timelapse, tmp_path: Path) -> None:
+async def test_a_worker_that_dies_with_the_probe_costs_one_more_cooldown(
+    timelapse: Timelapse, tmp_path: Path, service: Carrier
+) -> None:
     settings = replace(SHORT, failures_to_open=1, probe_timeout=0.5)
     queue = timelapse.task_queue()
     trial = Trial("probe", queue, tmp_path)
-    with carrier(tmp_path) as service:
-        arguments = {
-            "addresses": Addresses(tmp_path, service.url),
-            "task_queue": queue,
-            "settings": settings,
-            "spread": 0.0,
-        }
-        # Abgewiesene Versuche erreichen die Störung nicht; sie trifft die Probe: Der Dienst bucht, der Worker stirbt.
-        fault = ActivityFault("register_parcel", ActivityAction.KILL_AFTER, attempts=(1, 2, 3, 4, 5))
-        deadly = FaultPlan((fault,))
-        async with await WorkerProcess.start(WORKER, timelapse.client, arguments=arguments, plan=deadly) as first:
-            await _open_for(timelapse.client, trial, settings)
-            with timelapse.unskipped():
-                handle = await timelapse.client.start_workflow(
-                    OrderWorkflow.run,
-                    ShipOrder(order("N-1"), Patience(first_pause=0.2, call_timeout=1)),
-                    id=f"versand-{queue}",
-                    task_queue=queue,
-                )
-            async with asyncio.timeout(30):
-                await first.died()
-        async with await WorkerProcess.start(WORKER, timelapse.client, arguments=arguments, identity="worker-2"):
-            await result(handle, 30)
-            breaker = timelapse.client.get_workflow_handle_for(BreakerWorkflow.run, breaker_id(queue))
-            status = await breaker.query(BreakerWorkflow.status)
-            await breaker.terminate()
-        assert (service.parcels(), confirmations(tmp_path)) == ({"N-1": 1}, {"N-1": 1})
-        assert status.state is State.CLOSED
-        # Öffnen, proben, die verlorene Probe öffnet wieder, proben, schließen.
-        assert status.phase == 5
+    arguments = {
+        "addresses": Addresses(tmp_path, service.url),
+        "task_queue": queue,
+        "settings": settings,
+        "spread": 0.0,
+    }
+    # Abgewiesene Versuche erreichen die Störung nicht; sie trifft die Probe: Der Dienst bucht, der Worker stirbt.
+    fault = ActivityFault("register_parcel", ActivityAction.KILL_AFTER, attempts=(1, 2, 3, 4, 5))
+    deadly = FaultPlan((fault,))
+    async with await WorkerProcess.start(WORKER, timelapse.client, arguments=arguments, plan=deadly) as first:
+        await _open_for(timelapse.client, trial, settings)
+        with timelapse.unskipped():
+            handle = await timelapse.client.start_workflow(
+                OrderWorkflow.run,
+                ShipOrder(order("N-1"), Patience(first_pause=0.2, call_timeout=1)),
+                id=f"versand-{queue}",
+                task_queue=queue,
+            )
+        async with asyncio.timeout(30):
+            await first.died()
+    async with await WorkerProcess.start(WORKER, timelapse.client, arguments=arguments, identity="worker-2"):
+        await result(handle, 30)
+        breaker = timelapse.client.get_workflow_handle_for(BreakerWorkflow.run, breaker_id(queue))
+        status = await breaker.query(BreakerWorkflow.status)
+        await breaker.terminate()
+    assert (service.parcels(), confirmations(tmp_path)) == ({"N-1": 1}, {"N-1": 1})
+    assert status.state is State.CLOSED
+    # Öffnen, proben, die verlorene Probe öffnet wieder, proben, schließen.
+    assert status.phase == 5

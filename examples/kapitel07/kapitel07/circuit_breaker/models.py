@@ -1,6 +1,7 @@
 """Was Workflow, Activities und Dienst einander sagen."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,17 @@ class Patience:
     first_pause: float = 1.0
     longest_pause: float = 100.0
     call_timeout: float = 20.0
-    deadline_days: float = 3.0
+    deadline_days: float | None = 3.0
     attempts: int = 0
     """Höchste Zahl der Versuche; 0 heißt unbegrenzt."""
     carrier_queue: str | None = None
     """Task Queue der Anmeldung; ohne Angabe die des Workflows."""
+
+    @property
+    def deadline(self) -> timedelta | None:
+        """So lange darf alles zusammen dauern; `None`: ohne Ende."""
+        days = self.deadline_days
+        return None if days is None else timedelta(days=days)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class OrderWorkflow:
             placed.order,
             task_queue=patience.carrier_queue,
             start_to_close_timeout=timedelta(seconds=patience.call_timeout),
-            schedule_to_close_timeout=timedelta(days=patience.deadline_days),  # (!)
+            schedule_to_close_timeout=patience.deadline,  # (!)
             retry_policy=RetryPolicy(
                 initial_interval=timedelta(seconds=patience.first_pause),
                 maximum_interval=timedelta(seconds=patience.longest_pause),
