@@ -302,7 +302,7 @@ async def _open(fleet: Any) -> None:
 async def test_while_open_not_one_call_reaches_the_service(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_fleet(timelapse, tmp_path, workers=3) as fleet:
         fleet.carrier.down = True
-        handles = await fleet.place(9)
+        handles = await fleet.place(6)
 
         async def opened() -> bool:
             try:
@@ -314,10 +314,10 @@ async def test_while_open_not_one_call_reaches_the_service(timelapse: Timelapse,
         # Erlaubt waren diese Aufrufe, bevor der Schalter öffnete.
         granted = (await fleet.world.status()).granted
         await until(lambda: fleet.carrier.arrivals == granted)
-        handles += await fleet.place(6)
+        handles += await fleet.place(4)
 
         async def each_was_refused_often() -> bool:
-            return min(await asyncio.gather(*map(attempts, handles))) >= 6
+            return min(await asyncio.gather(*map(attempts, handles))) >= 4
 
         await until(each_was_refused_often)
         assert fleet.carrier.arrivals == granted == (await fleet.world.status()).granted
@@ -330,7 +330,7 @@ async def test_while_open_not_one_call_reaches_the_service(timelapse: Timelapse,
 async def test_half_open_sends_exactly_the_configured_probes(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_fleet(timelapse, tmp_path, workers=3) as fleet:
         await _open(fleet)
-        handles = await fleet.place(8)
+        handles = await fleet.place(6)
         for handle in handles:
             await failed(handle, CIRCUIT_OPEN)
         gate = fleet.carrier.gate = Event()
@@ -356,10 +356,10 @@ async def test_a_breaker_per_process_pays_once_per_process(timelapse: Timelapse,
     workers = 2
     async with open_fleet(timelapse, tmp_path, workers=workers, form=Form.PROCESS) as fleet:
         fleet.carrier.down = True
-        handles = await fleet.place(12)
+        handles = await fleet.place(10)
 
         async def each_was_refused_often() -> bool:
-            return min(await asyncio.gather(*map(attempts, handles))) >= 8
+            return min(await asyncio.gather(*map(attempts, handles))) >= 6
 
         await until(each_was_refused_often)
         assert fleet.carrier.arrivals >= workers * SETTINGS.failures_to_open

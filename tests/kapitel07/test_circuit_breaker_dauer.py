@@ -40,3 +40,16 @@ async def test_messung_kosten_einer_frage(form: Form, timelapse: Timelapse, tmp_
         per_order = (await events(fleet.world.breaker) - 2) / RUNS if form is Form.SHARED else 0.0
     print(f"\n{form}: Median {median(durations) * 1000:.0f} ms je Auftrag, {per_order:.1f} Events im Schalter")
     assert per_order <= 6
+
+
+@pytest.mark.bank
+async def test_messung_fragen_je_sekunde(timelapse: Timelapse, tmp_path: Path) -> None:
+    async with open_fleet(timelapse, tmp_path) as fleet:
+        guard = fleet.guard()
+        await guard.ask()
+        started = time.perf_counter()
+        for _ in range(100):
+            assert (await guard.ask()).permit is not None
+        rate = 100 / (time.perf_counter() - started)
+    print(f"\n{rate:.0f} Fragen je Sekunde, eine nach der anderen")
+    assert rate > 10

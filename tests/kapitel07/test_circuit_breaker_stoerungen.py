@@ -48,7 +48,7 @@ def service(tmp_path: Path) -> Iterator[Carrier]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.fault_plans(["register_parcel", "send_confirmation"], number=30)
+@pytest.mark.fault_plans(["register_parcel", "send_confirmation"], number=20)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_path: Path) -> None:
     orders = {plan.seed: order(f"N-{plan.seed}-{timelapse.task_queue()}") for plan in fault_plans}
     plans = {f"versand-{orders[plan.seed].number}": plan for plan in fault_plans}
@@ -182,6 +182,7 @@ async def test_worker_dies_at_every_event_of_the_breaker(timelapse: Timelapse, t
     assert len(takeovers) > len(takeovers[0].history.events)
 
 
+@pytest.mark.gruendlich
 @pytest.mark.prozess
 @pytest.mark.usefixtures("forkserver")
 async def test_a_worker_that_dies_with_the_probe_costs_one_more_cooldown(

@@ -190,7 +190,6 @@ class BreakerInterceptor(Interceptor):
         return _Guarded(next, self._guard, self._types, self._spread)
 
 
-# --8<-- [start:interceptor]
 class _Guarded(ActivityInboundInterceptor):
     def __init__(
         self,

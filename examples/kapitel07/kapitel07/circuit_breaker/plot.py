@@ -10,7 +10,7 @@ from html import escape
 
 from kapitel07.circuit_breaker.comparison import OUTAGE, Measured
 
-WIDTH, ROW, TOP, GAP = 720, 118, 34, 34
+WIDTH, ROW, TOP, GAP = 520, 118, 34, 38
 PANEL = (WIDTH - 3 * GAP) / 2
 PLOT = 70
 SPAN = 11.0
@@ -26,10 +26,10 @@ def svg(measured: Sequence[Measured]) -> str:
     height = TOP + ROW * len(measured) + 6
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'role="img" font-family="sans-serif" font-size="12" fill="{INK}">',
+        f'role="img" font-family="sans-serif" font-size="13" fill="{INK}">',
         f"<title>{escape(_summary(measured))}</title>",
         _text(GAP, 16, f"Aufrufe beim Dienst je {BUCKET:g} s".replace(".", ",")),
-        _text(2 * GAP + PANEL, 16, "Wartezeit je Auftrag, nach seinem Eingang"),
+        _text(2 * GAP + PANEL, 16, "Wartezeit je Auftrag"),
     ]
     for row, (one, count) in enumerate(zip(measured, counts, strict=True)):
         top = TOP + row * ROW
@@ -50,7 +50,7 @@ def svg(measured: Sequence[Measured]) -> str:
         for at, took in one.orders:
             y = bottom - PLOT * took / slowest
             parts.append(
-                f'<circle cx="{_x(2 * GAP + PANEL, at):.1f}" cy="{y:.1f}" r="2.5" '
+                f'<circle cx="{_x(2 * GAP + PANEL, at):.1f}" cy="{y:.1f}" r="2" '
                 f'fill="{DOT}"/>'
             )
     return "\n".join([*parts, "</svg>", ""])
@@ -69,8 +69,8 @@ def _frame(left: float, top: float, bottom: float, label: str) -> list[str]:
         f'<path d="M{left} {bottom}h{PANEL}" stroke="{INK}"/>',
         _text(left - 4, top + 10, label, "end"),
         _text(left - 4, bottom, "0", "end"),
-        _text(begin, bottom + 13, f"{OUTAGE[0]:g} s", "middle"),
-        _text(end, bottom + 13, f"{OUTAGE[1]:g} s", "middle"),
+        _text(begin, bottom + 14, f"{OUTAGE[0]:g} s", "middle"),
+        _text(end, bottom + 14, f"{OUTAGE[1]:g} s", "middle"),
     ]
 
 
