@@ -77,11 +77,12 @@ class World:
         if self.timelapse is None:
             await asyncio.sleep(seconds)
             return
-        self.ahead += seconds
         duration = timedelta(seconds=seconds)
-        # Der Schalter zuerst: Wer danach fragt, fragt zu seiner neuen Zeit.
+        # Der Schalter zuerst: Wer zu seiner alten Zeit fragte, merkte sich die alte
+        # Wartezeit.
         with suppress(RPCError):  # Ohne gemeinsamen Schalter gibt es ihn nicht.
             await self.timelapse.fast_forward(self.breaker, duration)
+        self.ahead += seconds
         running = [h for h in self.handles if (await h.describe()).close_time is None]
         skip = self.timelapse.fast_forward
         await asyncio.gather(*(skip(handle, duration) for handle in running))
