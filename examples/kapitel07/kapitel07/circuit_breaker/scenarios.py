@@ -95,8 +95,8 @@ class World:
 @asynccontextmanager
 async def open_world(stage: Stage) -> AsyncIterator[World]:
     """Startet den Versanddienst; am Ende gibt es keinen Schalter mehr."""
-    breaker = stage.client.get_workflow_handle_for(
-        BreakerWorkflow.run, breaker_id(stage.task_queue)
+    breaker: WorkflowHandle[BreakerWorkflow, None] = stage.client.get_workflow_handle(
+        breaker_id(stage.task_queue)
     )
     with carrier(stage.folder) as service:
         world = World(service, stage.client, breaker, stage.timelapse)
