@@ -134,6 +134,7 @@ class SharedBreaker:
                 start_workflow_operation=start,
                 rpc_timeout=self._patience,
             )
+        # --8<-- [end:update]
         except WorkflowUpdateFailedError as error:
             cause = error.cause
             if isinstance(cause, ApplicationError) and cause.type == OPEN:
@@ -145,8 +146,6 @@ class SharedBreaker:
             with suppress(TimeoutError, *NO_ANSWER):
                 await asyncio.wait_for(start.workflow_handle(), 1)
             raise
-
-    # --8<-- [end:update]
 
     # --8<-- [start:unreachable]
     def _unreachable(self, error: Exception) -> Answer:
