@@ -1,8 +1,17 @@
 """Schalter der eigenen Tests, der gemeinsame Server und die Verteilung auf mehrere Prozesse."""
 
+import importlib.util
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+
+# Der Testlauf eines Mutanten meint eine Kopie des Kapitels; ohne diese Probe liefe er unbemerkt gegen das Original.
+if copy := os.environ.get("MUTANT"):
+    loaded = importlib.util.find_spec(Path(copy).name)
+    if not (loaded and loaded.origin and Path(loaded.origin).is_relative_to(copy)):
+        raise RuntimeError(f"Geladen würde {loaded}, erwartet ist die Kopie in {copy}.")
 
 SWITCHES = {
     "mutant": ("--mutanten", "führt auch die Testläufe gegen absichtlich beschädigten Code aus"),

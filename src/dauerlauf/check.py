@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dauerlauf.errors import DauerlaufError
-from dauerlauf.recorder import orphans
+from dauerlauf.recorder import crash_files, orphans
 from dauerlauf.scenario import Pattern
 
 _HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
@@ -60,9 +60,14 @@ def _pattern(root: Path, pattern: Pattern) -> Iterator[Finding]:
     if not pattern.scenarios:
         yield Finding(place, "Es fehlt ein Szenario.")
         return
-    for name in pattern.scenarios:
+    for name, scenario in pattern.scenarios.items():
         if not pattern.history_file(name).is_file():
             yield Finding(place, f"Zum Szenario „{name}“ fehlt die History; `dauerlauf zeichne-auf {pattern.name}`.")
+            continue
+        for file, point in crash_files(scenario).items():
+            if not file.is_file():
+                text = f"Zum Szenario „{name}“ fehlt der Absturz „{point.label}“"
+                yield Finding(place, f"{text}; `dauerlauf zeichne-auf {pattern.name}`.")
     test = root / "tests" / chapter / f"test_{pattern.name}.py"
     if not test.is_file():
         yield Finding(place, f"Es fehlt der Test {test.relative_to(root)}.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SERVER_PORT = 7233
 UI_PORT = 8233
+LIVE_PACE = 0.25
 
 app = typer.Typer(
     cls=GermanGroup,
@@ -32,8 +33,8 @@ app = typer.Typer(
 )
 
 PatternName = Annotated[str, typer.Argument(metavar="MUSTER", show_default=False)]
-OptionalPatternName = Annotated[str | None, typer.Argument(metavar="[MUSTER]", show_default=False)]
-ScenarioName = Annotated[str | None, typer.Argument(metavar="[SZENARIO]", show_default=False)]
+OptionalPatternName = Annotated[str | None, typer.Argument(metavar="MUSTER", show_default=False)]
+ScenarioName = Annotated[str | None, typer.Argument(metavar="SZENARIO", show_default=False)]
 Compare = Annotated[bool, typer.Option("--vergleiche", help="Nichts schreiben; Code 1 bei Abweichung.")]
 
 
@@ -77,12 +78,14 @@ def overview(context: typer.Context) -> None:
     print("Zum Anfangen:")
     for command, effect in (
         ("dauerlauf starte saga", "eine Bestellung, die scheitert und aufräumt"),
+        ("dauerlauf starte saga glatt --live", "ein Lauf, gezeichnet, während er geschieht"),
         ("dauerlauf liste", "alle Muster"),
         ("dauerlauf zeige saga zahlung-scheitert", "ein aufgezeichneter Lauf, ohne Server"),
+        ("dauerlauf vergleiche saga glatt worker-stirbt", "zwei Läufe nebeneinander"),
         ("dauerlauf lies", "das Buch im Browser"),
         ("dauerlauf --help", "alle Befehle"),
     ):
-        print(f"  {command:<42}{effect}")
+        print(f"  {command:<47}{effect}")
 
 
 @app.command("liste", cls=GermanCommand, help="Alle Muster nach Kapiteln, mit ihrem Problem in einer Zeile.")
@@ -94,11 +97,65 @@ def list_patterns() -> None:
 
 
 @app.command("starte", cls=GermanCommand, help="Spielt alle Szenarien eines Musters oder das genannte.")
-def start(pattern: PatternName, scenario: ScenarioName = None) -> None:
+def start(
+    pattern: PatternName,
+    scenario: ScenarioName = None,
+    live: Annotated[bool, typer.Option("--live", help="Zeichnet die Zeitachse, während der Workflow läuft.")] = False,
+    pace: Annotated[
+        float | None,
+        typer.Option(
+            "--takt",
+            metavar="SEKUNDEN",
+            min=0,
+            max=60,
+            show_default=False,
+            help="Mit --live auf dem Terminal: Pause nach jedem Schritt (sonst 0,25); 0 zeigt alles sofort.",
+        ),
+    ] = None,
+) -> None:
     """Siehe `commands.start`."""
+    if pace is not None and not live:
+        raise DauerlaufError("--takt gilt nur zusammen mit --live.")
     from dauerlauf import commands
 
-    commands.start(pattern, scenario)
+    commands.start(pattern, scenario, pace=(LIVE_PACE if pace is None else pace) if live else None)
+
+
+@app.command("beobachte", cls=GermanCommand, help="Zeigt eine Ausführung auf Ihrem Server, während sie läuft.")
+def observe(
+    workflow_id: Annotated[str, typer.Argument(metavar="WORKFLOW_ID", show_default=False)],
+    run_id: Annotated[
+        str | None, typer.Option("--lauf", metavar="RUN_ID", help="Mit diesem Lauf beginnen statt mit dem jüngsten.")
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", metavar="NAME", help="Ein anderer Namespace als der eingestellte.")
+    ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            "--codec",
+            metavar="URL",
+            envvar="TEMPORAL_CODEC_ENDPOINT",
+            show_envvar=False,
+            help="Codec-Server, der Payloads entschlüsselt; auch aus TEMPORAL_CODEC_ENDPOINT.",
+        ),
+    ] = None,
+    codec_auth: Annotated[
+        str | None,
+        typer.Option(
+            "--codec-auth",
+            metavar="WERT",
+            envvar="TEMPORAL_CODEC_AUTH",
+            show_envvar=False,
+            help="Kopf „Authorization“ für den Codec-Server; auch aus TEMPORAL_CODEC_AUTH.",
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--voll", help="Lange Einzelheiten nicht kürzen.")] = False,
+) -> None:
+    """Siehe `commands.observe`."""
+    from dauerlauf import commands
+
+    commands.observe(workflow_id, run_id, namespace=namespace, codec=codec, codec_auth=codec_auth, full=full)
 
 
 @app.command("zeige", cls=GermanCommand, help="Zeigt aufgezeichnete Läufe als Zeitachse, ohne Server.")
@@ -108,7 +165,7 @@ def show(
     file: Annotated[
         Path | None, typer.Option("--datei", help="Stattdessen ein Export aus `temporal workflow show -o json`.")
     ] = None,
-    svg: Annotated[bool, typer.Option("--svg", help="Das Bild als SVG statt der Tabelle.")] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="Als SVG statt als Tabelle; mehrere Läufe untereinander.")] = False,
     full: Annotated[bool, typer.Option("--voll", help="Lange Einzelheiten nicht kürzen.")] = False,
 ) -> None:
     """Siehe `commands.show`; `--datei` nimmt auch fremde Histories."""
@@ -120,6 +177,28 @@ def show(
         commands.show(pattern, scenario, svg=svg, full=full)
     else:
         raise DauerlaufError("Nennen Sie entweder ein Muster oder mit --datei einen Export, nicht beides.")
+
+
+@app.command("vergleiche", cls=GermanCommand, help="Stellt zwei Läufe nebeneinander, ohne Server.")
+def compare(
+    pattern: OptionalPatternName = None,
+    left: ScenarioName = None,
+    right: ScenarioName = None,
+    files: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--datei",
+            metavar="DATEI DATEI",
+            help="Stattdessen zwei Exporte aus `temporal workflow show -o json`.",
+            show_default=False,
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--voll", help="Jeden Schritt zeigen und keine Einzelheit kürzen.")] = False,
+) -> None:
+    """Siehe `commands.compare`; zwei Läufe verschiedener Muster heißen `muster/szenario muster/szenario`."""
+    from dauerlauf import commands
+
+    commands.compare([name for name in (pattern, left, right) if name], files, full=full)
 
 
 @app.command("server", cls=GermanCommand, help="Startet den eingebetteten Server mit Web UI, bis Strg-C.")
@@ -162,11 +241,13 @@ def record_histories(pattern: OptionalPatternName = None, compare: Compare = Fal
 
 
 @app.command("ausgaben", cls=GermanCommand, help="Setzt die Ausgaben der Befehle in die Seiten ein.")
-def insert_outputs(compare: Compare = False) -> None:
+def insert_outputs(
+    page: Annotated[Path | None, typer.Argument(metavar="SEITE", show_default=False)] = None, compare: Compare = False
+) -> None:
     """Siehe `commands.insert_outputs`."""
     from dauerlauf import commands
 
-    changed = commands.insert_outputs(compare=compare)
+    changed = commands.insert_outputs(page, compare=compare)
     raise typer.Exit(int(compare and changed > 0))
 
 

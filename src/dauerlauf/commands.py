@@ -15,11 +15,12 @@ from rich.padding import Padding
 from rich.table import Table
 
 from dauerlauf import check as completeness
+from dauerlauf import compare as comparison
+from dauerlauf import live, timeline
 from dauerlauf import outputs as page_outputs
-from dauerlauf import timeline
 from dauerlauf.errors import DauerlaufError
-from dauerlauf.history import load, normalise, source_lines, steps
-from dauerlauf.recorder import record
+from dauerlauf.history import load, load_queries, normalise, normalise_queries, source_lines, steps
+from dauerlauf.recorder import Recording, record, record_crashes
 from dauerlauf.scenario import Pattern, Run, Scenario, find_pattern, patterns, play
 from dauerlauf.server import Connection, EmbeddedServer, open_connection
 from dauerlauf.timelapse import Timelapse, require_timelapse, timelapse
@@ -75,14 +76,17 @@ def list_patterns() -> None:
         out.print(Padding(f"Szenarien: {', '.join(pattern.scenarios)}", (0, 0, 0, 4)), style="dim")
 
 
-def start(pattern: str, scenario: str | None) -> None:
-    """Spielt ein Szenario oder alle gegen einen echten Server."""
+def start(pattern: str, scenario: str | None, *, pace: float | None) -> None:
+    """Spielt ein Szenario oder alle gegen einen echten Server.
+
+    Mit `pace` nacheinander und zum Zusehen, mit so vielen Sekunden zwischen zwei Schritten auf dem Terminal.
+    """
     found = find_pattern(pattern)
     chosen = [found.find(scenario)] if scenario else list(found.scenarios.values())
-    _run(_play_all(found, chosen))
+    _run(_play_all(found, chosen, pace))
 
 
-async def _play_all(pattern: Pattern, chosen: Sequence[Scenario]) -> None:
+async def _play_all(pattern: Pattern, chosen: Sequence[Scenario], pace: float | None) -> None:
     out = console()
     progress = Console(stderr=True, highlight=False)
     async with open_connection(pattern.search_attributes) as connection:
@@ -92,6 +96,9 @@ async def _play_all(pattern: Pattern, chosen: Sequence[Scenario]) -> None:
             where = server.ui_url if server else connection.client.service_client.config.target_host
             progress.print(f"Temporal Server: {where}", style="dim")
         out.print(f"{pattern.title}: {pattern.problem}", style="bold")
+        if pace is not None:
+            await _play_live(out, target, chosen, pace)
+            return
         gate = asyncio.Semaphore(PARALLEL_RUNS)
 
         async def one(scenario: Scenario) -> Run:
@@ -101,6 +108,7 @@ async def _play_all(pattern: Pattern, chosen: Sequence[Scenario]) -> None:
         runs = [asyncio.ensure_future(one(scenario)) for scenario in chosen]
         try:
             for index, run in enumerate(runs):
+                out.print()
                 await _report(out, await run, full=index == 0)
         finally:
             for run in runs:
@@ -110,6 +118,14 @@ async def _play_all(pattern: Pattern, chosen: Sequence[Scenario]) -> None:
             out.print(f"\nEinen Lauf im Ganzen zeigt: dauerlauf starte {pattern.name} {chosen[1].name}", style="dim")
 
 
+async def _play_live(out: Console, target: Timelapse | Connection, chosen: Sequence[Scenario], pace: float) -> None:
+    for scenario in chosen:
+        out.print()
+        run = await live.play_live(scenario, target, out, pace=pace, limit=DETAIL_LIMIT)
+        # Auf dem Terminal weicht die Zeichnung der Tabelle mit Quellzeilen; in einer Pipe steht alles schon da.
+        await _report(out, run, title=out.is_terminal, full=out.is_terminal)
+
+
 async def _target(connection: Connection) -> Timelapse | Connection:
     if connection.server is None:
         return connection
@@ -117,12 +133,14 @@ async def _target(connection: Connection) -> Timelapse | Connection:
     return Timelapse(connection.client, connection.server)
 
 
-async def _report(out: Console, run: Run, *, full: bool) -> None:
-    out.print(f"\n{run.scenario.name}: {run.scenario.title}", style="bold cyan")
+async def _report(out: Console, run: Run, *, title: bool = True, full: bool) -> None:
+    if title:
+        out.print(f"{run.scenario.name}: {run.scenario.title}", style="bold cyan")
     if full:
         history = normalise(run.history)
         sources = await source_lines(history, run.scenario.pattern.workflows)
-        out.print(timeline.table(steps(history, sources=sources), run.scenario.pattern.legend, limit=DETAIL_LIMIT))
+        found = steps(history, sources=sources, queries=normalise_queries(run.queries, run.history))
+        out.print(timeline.table(found, run.scenario.pattern.legend, limit=DETAIL_LIMIT))
     findings = Table.grid(padding=(0, 2))
     findings.add_row("Ausgang", run.status)
     for note in run.notes:
@@ -130,30 +148,71 @@ async def _report(out: Console, run: Run, *, full: bool) -> None:
     out.print(findings)
 
 
+def observe(
+    workflow_id: str,
+    run_id: str | None,
+    *,
+    namespace: str | None,
+    codec: str | None,
+    codec_auth: str | None,
+    full: bool,
+) -> None:
+    """Zeigt eine Ausführung auf dem konfigurierten Server, während sie läuft; `full` kürzt nichts."""
+    limit = None if full else DETAIL_LIMIT
+    _run(
+        live.observe(
+            console(), workflow_id, run_id, namespace=namespace, codec=codec, codec_auth=codec_auth, limit=limit
+        )
+    )
+
+
 def show(pattern: str, scenario: str | None, *, svg: bool, full: bool) -> None:
     """Zeigt aufgezeichnete Läufe eines Musters, ohne Server; `full` kürzt nichts."""
     found = find_pattern(pattern)
-    for chosen in [found.find(scenario)] if scenario else list(found.scenarios.values()):
+    scenarios = [found.find(scenario)] if scenario else list(found.scenarios.values())
+    pictures = []
+    for chosen in scenarios:
         recording = found.history_file(chosen.name)
         if not recording.is_file():
             raise DauerlaufError(f"„{chosen.name}“ ist nicht aufgezeichnet; `dauerlauf zeichne-auf {found.name}`.")
         history = load(recording)
-        run = steps(history, sources=_run(source_lines(history, found.workflows)))
+        sources = _run(source_lines(history, found.workflows))
+        run = steps(history, sources=sources, queries=load_queries(recording))
         if svg:
-            print(timeline.svg(run, found.legend, title=chosen.title))
+            picture = timeline.svg(run, found.legend, title=chosen.title, wide=True, style=len(scenarios) == 1)
+            pictures.append((f"{chosen.name}: {chosen.title}", picture))
             continue
         out = console()
         out.print(f"{chosen.name}: {chosen.title}", style="bold cyan")
         out.print(timeline.table(run, found.legend, limit=None if full else DETAIL_LIMIT))
+    if pictures:
+        _print_svg(timeline.album(pictures))
+
+
+def _print_svg(text: str) -> None:
+    """Ein SVG ohne eigene Angabe ist UTF-8, gleich was das Terminal spricht."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(f"{text}\n".encode())
 
 
 def show_file(file: Path, *, svg: bool, full: bool) -> None:
     """Zeigt einen Export aus `temporal workflow show -o json` oder der Web UI."""
-    run = steps(load(file))
+    run = steps(load(file), queries=load_queries(file))
     if svg:
-        print(timeline.svg(run, title=file.stem))
+        _print_svg(timeline.svg(run, title=file.stem, wide=True))
     else:
         console().print(timeline.table(run, limit=None if full else DETAIL_LIMIT))
+
+
+def compare(names: Sequence[str], files: tuple[Path, Path] | None, *, full: bool) -> None:
+    """Vergleicht zwei aufgezeichnete Läufe oder zwei Exporte; `full` faltet und kürzt nichts."""
+    if bool(names) == bool(files):
+        raise DauerlaufError("Nennen Sie entweder ein Muster und zwei Szenarien oder mit --datei zwei Exporte.")
+    found = comparison.compare_files(*files) if files else comparison.compare_named(names)
+    out = console()
+    out.print(comparison.summary(found), style="bold cyan")
+    out.print()
+    out.print(comparison.table(found, full=full))
 
 
 def serve(port: int, ui_port: int, database: Path | None) -> None:
@@ -215,24 +274,36 @@ def record_histories(pattern: str | None, *, compare: bool) -> int:
 
 async def _record_all(chosen: Sequence[Pattern], *, compare: bool) -> int:
     scenarios = [scenario for pattern in chosen for scenario in pattern.scenarios.values()]
-    changed = 0
-    async with timelapse(search_attributes=_search_attributes(chosen)) as server:
-        for scenario in scenarios:
-            recording = await record(scenario, server)
-            if not recording.changed:
-                continue
+    changed = recorded = 0
+    slots = asyncio.Semaphore(PARALLEL_RUNS)
+
+    async def crashes(scenario: Scenario) -> list[Recording]:
+        async with slots:
+            return await record_crashes(scenario, server)
+
+    def keep(recording: Recording) -> None:
+        nonlocal changed, recorded
+        recorded += 1
+        if recording.changed:
             changed += 1
             print(f"{'weicht ab' if compare else 'geschrieben'}: {recording.file}")
             if not compare:
                 recording.write()
-    print(f"{changed} von {len(scenarios)} Histories {'weichen ab' if compare else 'neu'}.")
+
+    async with timelapse(search_attributes=_search_attributes(chosen)) as server:
+        for scenario in scenarios:
+            keep(await record(scenario, server))
+        for recordings in await asyncio.gather(*map(crashes, scenarios)):
+            for recording in recordings:
+                keep(recording)
+    print(f"{changed} von {recorded} Histories {'weichen ab' if compare else 'neu'}.")
     return changed
 
 
-def insert_outputs(*, compare: bool) -> int:
-    """Setzt die Ausgaben in die Seiten ein oder vergleicht sie; gibt zurück, wie viele abweichen."""
+def insert_outputs(page: Path | None, *, compare: bool) -> int:
+    """Setzt die Ausgaben aller Seiten (oder einer) ein oder vergleicht sie; gibt zurück, wie viele abweichen."""
     root = completeness.project_root(Path.cwd())
-    found = list(page_outputs.compare(root))
+    found = list(page_outputs.compare(root, page))
     changed = [output for output in found if output.changed]
     for output in changed:
         print(f"{'weicht ab' if compare else 'eingesetzt'}: {output.page.relative_to(root)}: {output.command}")

@@ -43,7 +43,6 @@ from temporalio.worker import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
     ExecuteActivityInput,
-    ReplayerConfig,
     Worker,
     WorkerConfig,
     WorkflowInstance,
@@ -221,11 +220,6 @@ class FaultPlan:
     seed: int | None = None
 
     @property
-    def finite(self) -> bool:
-        """Ob jede Störung irgendwann aufhört."""
-        return all(fault.attempts is not None for fault in self.activities)
-
-    @property
     def deadly(self) -> bool:
         """Ob der Plan einen Worker-Prozess tötet; ein solcher Plan braucht `WorkerProcess`."""
         return any(f.action in _KILLS for f in self.activities) or any(
@@ -312,8 +306,8 @@ class FaultPlan:
     ) -> WorkflowHandle[Any, Any]:
         """Startet den Workflow `starts`-mal gleichzeitig unter derselben ID und gibt ihn zurück.
 
-        Der Server nimmt genau einen Start an; nimmt er mehr an, scheitert das mit `AssertionError`. `options` gehen
-        an `Client.start_workflow`.
+        Der Server nimmt genau einen Start an; nimmt er mehr an, scheitert das mit `AssertionError`. Nimmt er keinen an,
+        lief unter der ID schon etwas: `WorkflowAlreadyStartedError`. `options` gehen an `Client.start_workflow`.
         """
         outcomes = await asyncio.gather(
             *(client.start_workflow(workflow, args=args, id=id, **options) for _ in range(self.starts)),
@@ -321,7 +315,8 @@ class FaultPlan:
         )
         accepted = [outcome for outcome in outcomes if isinstance(outcome, WorkflowHandle)]
         for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, WorkflowAlreadyStartedError):
+            rejected = isinstance(outcome, WorkflowAlreadyStartedError)
+            if isinstance(outcome, BaseException) and not (rejected and accepted):
                 raise outcome
         if len(accepted) != 1:
             raise AssertionError(f"Von {self.starts} Starts wurden {len(accepted)} angenommen statt eines einzigen.")
@@ -340,6 +335,13 @@ class FaultPlan:
 
 
 _KILLS = (ActivityAction.KILL_BEFORE, ActivityAction.KILL_AFTER)
+_AFTERWARDS = (
+    ActivityAction.FAIL_AFTER,
+    ActivityAction.LOSE_COMPLETION,
+    ActivityAction.CANCEL_AFTER,
+    ActivityAction.TERMINATE_AFTER,
+    ActivityAction.KILL_AFTER,
+)
 _RETRYABLE = (
     ActivityAction.FAIL_BEFORE,
     ActivityAction.FAIL_AFTER,
@@ -477,10 +479,6 @@ class FaultInjector(SimplePlugin):
         config["unsandboxed_workflow_runner"] = _Runner(config["unsandboxed_workflow_runner"], self, client)
         return config
 
-    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
-        """Ein Replay bleibt ungestört."""
-        return config
-
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         """Merkt sich die Event-Loop des Workers und räumt am Schluss auf."""
         self._loop = asyncio.get_running_loop()
@@ -528,15 +526,24 @@ async def event_reached(handle: WorkflowHandle[Any, Any], number: int) -> bool:
 
 
 async def shorten_timeout(
-    client: Client, workflow_id: str, activity_id: str, run_id: str | None, timeout: timedelta
+    client: Client,
+    workflow_id: str,
+    activity_id: str,
+    run_id: str | None,
+    timeout: timedelta,
+    *,
+    heartbeat: bool = False,
 ) -> None:
     """Verkürzt am Server das Start-To-Close-Timeout einer Activity, auch für den Versuch, der gerade läuft.
+
+    Mit `heartbeat` stattdessen ihr Heartbeat-Timeout.
 
     Läuft sie nicht mehr, geschieht nichts; kennt der Server den Aufruf nicht, bleibt es beim vollen Timeout.
     """
     request = _options_request(client, workflow_id, activity_id, run_id)
-    request.activity_options.start_to_close_timeout.FromTimedelta(timeout)
-    request.update_mask.paths.append("start_to_close_timeout")
+    name = "heartbeat_timeout" if heartbeat else "start_to_close_timeout"
+    getattr(request.activity_options, name).FromTimedelta(timeout)
+    request.update_mask.paths.append(name)
     with suppress(RPCError):
         await client.workflow_service.update_activity_execution_options(request)
 
@@ -651,26 +658,21 @@ class _ActivityFaults(ActivityInboundInterceptor):
         self._injector.journal.add(entry)
 
     async def _before(self, fault: ActivityFault, info: activity.Info) -> None:
+        if fault.action in _AFTERWARDS:
+            return
+        self._note(fault, info)
         match fault.action:
             case ActivityAction.FAIL_BEFORE:
-                self._note(fault, info)
                 raise _failure("gescheitert vor der Wirkung", fault)
             case ActivityAction.REJECT:
-                self._note(fault, info)
                 raise _failure("abgelehnt", fault, non_retryable=True)
             case ActivityAction.DELAY:
-                self._note(fault, info)
                 await _idle(fault.seconds, info)
-            case ActivityAction.DUPLICATE | ActivityAction.DUPLICATE_CONCURRENTLY:
-                self._note(fault, info)
             case ActivityAction.CANCEL_BEFORE:
-                self._note(fault, info)
                 await _cancel(_handle(self._client, info))
             case ActivityAction.TERMINATE_BEFORE:
-                self._note(fault, info)
                 await _terminate(_handle(self._client, info))
             case ActivityAction.KILL_BEFORE:
-                self._note(fault, info)
                 die()
 
     async def _run(self, input: ExecuteActivityInput, actions: set[ActivityAction]) -> Any:
@@ -689,29 +691,27 @@ class _ActivityFaults(ActivityInboundInterceptor):
         return await self.next.execute_activity(input)
 
     async def _after(self, fault: ActivityFault, info: activity.Info) -> None:
-        match fault.action:
-            case ActivityAction.FAIL_AFTER:
-                self._note(fault, info)
-                raise _failure("gescheitert nach der Wirkung", fault)
-            case ActivityAction.LOSE_COMPLETION:
-                await self._lose(fault, info)
-            case ActivityAction.CANCEL_AFTER:
-                self._note(fault, info)
-                await _cancel(_handle(self._client, info))
-            case ActivityAction.TERMINATE_AFTER:
-                self._note(fault, info)
-                await _terminate(_handle(self._client, info))
-            case ActivityAction.KILL_AFTER:
-                self._note(fault, info)
-                die()
-
-    async def _lose(self, fault: ActivityFault, info: activity.Info) -> None:
-        if info.is_local:
+        if fault.action not in _AFTERWARDS:
+            return
+        if fault.action == ActivityAction.LOSE_COMPLETION and info.is_local:
             raise ApplicationError(
                 "Eine lokale Activity meldet sich nicht selbst beim Server; ihre Meldung kann nicht verloren gehen.",
                 non_retryable=True,
             )
         self._note(fault, info)
+        match fault.action:
+            case ActivityAction.FAIL_AFTER:
+                raise _failure("gescheitert nach der Wirkung", fault)
+            case ActivityAction.LOSE_COMPLETION:
+                await self._lose(info)
+            case ActivityAction.CANCEL_AFTER:
+                await _cancel(_handle(self._client, info))
+            case ActivityAction.TERMINATE_AFTER:
+                await _terminate(_handle(self._client, info))
+            case ActivityAction.KILL_AFTER:
+                die()
+
+    async def _lose(self, info: activity.Info) -> None:
         await self._shorten(info)
         # So meldet sich eine Activity ab, die später von anderswo abgeschlossen wird. Hier schließt sie niemand ab.
         activity.raise_complete_async()
@@ -797,11 +797,6 @@ async def _terminate(handle: WorkflowHandle[Any, Any]) -> None:
         await handle.terminate("Störung: beendet")
 
 
-async def _request_cancel(handle: WorkflowHandle[Any, Any]) -> None:
-    with suppress(RPCError):
-        await handle.cancel()
-
-
 class _Runner(WorkflowRunner):
     """Umhüllt den Runner des Workers, innen bleibt die Sandbox."""
 
@@ -861,13 +856,9 @@ class _Instance(WorkflowInstance):
     def _fire(self, moment: Moment) -> None:
         for fault in self._due(moment):
             self._note(fault)
-            match fault.action:
-                case WorkflowAction.KILL:
-                    die()
-                case WorkflowAction.CANCEL:
-                    self._injector.block_on(_request_cancel(self._handle))
-                case WorkflowAction.TERMINATE:
-                    self._injector.block_on(_terminate(self._handle))
+            if fault.action == WorkflowAction.KILL:
+                die()
+            self._injector.block_on(self._end(fault.action))
 
     def _watch(self) -> None:
         if not self._watching:
@@ -879,13 +870,16 @@ class _Instance(WorkflowInstance):
         if not await event_reached(self._handle, fault.event or 1):
             return
         self._note(fault)
-        match fault.action:
-            case WorkflowAction.KILL:
-                die()
-            case WorkflowAction.CANCEL:
-                await _request_cancel(self._handle)
-            case WorkflowAction.TERMINATE:
-                await _terminate(self._handle)
+        if fault.action == WorkflowAction.KILL:
+            die()
+        await self._end(fault.action)
+
+    async def _end(self, action: WorkflowAction) -> None:
+        if action == WorkflowAction.CANCEL:
+            with suppress(RPCError):
+                await self._handle.cancel()
+        else:
+            await _terminate(self._handle)
 
     def get_serialization_context(self, command_info: Any) -> Any:
         return self._inner.get_serialization_context(command_info)

@@ -6,7 +6,8 @@ from typing import Any
 from typer._click import exceptions
 from typer.core import TyperCommand, TyperGroup
 
-# Typer baut seine Hilfe aus festen englischen Bausteinen; ein Test stellt sicher, dass keiner übrig bleibt.
+# Typer baut seine Hilfe aus festen englischen Bausteinen; ein Test stellt sicher, dass keiner übrig bleibt. Die
+# deutschen sind gleich lang, wo dahinter eine Spalte beginnt.
 _HELP = (
     ("Usage:", "Aufruf:"),
     ("Options:", "Optionen:"),
@@ -17,8 +18,9 @@ _HELP = (
     ("[required]", "[nötig]"),
     ("COMMAND [ARGS]...", "BEFEHL [ARGUMENTE]..."),
     ("[OPTIONS]", "[OPTIONEN]"),
-    ("<int>", "ZAHL"),
-    ("<path>", "DATEI"),
+    ("<int>", "ZAHL "),
+    ("<path>", "DATEI "),
+    (" <str>", ""),
 )
 
 
@@ -27,7 +29,7 @@ class _GermanHelp:
         text: str = super().get_help(ctx)  # type: ignore[misc]
         for english, german in _HELP:
             text = text.replace(english, german)
-        return text
+        return re.sub(r"\{([A-Z]+)\}", r"\1", text)
 
 
 class GermanCommand(_GermanHelp, TyperCommand):
@@ -47,6 +49,8 @@ def sentence(error: exceptions.ClickException) -> str:
         return f"Es fehlt die Angabe {_name(error)}; {help_hint}"
     if isinstance(error, exceptions.BadParameter):
         return f"Der Wert für {_name(error)} passt nicht; {help_hint}"
+    if isinstance(error, exceptions.BadOptionUsage) and "requires 2 arguments" in error.format_message():
+        return f"Die Option „{error.option_name}“ braucht zwei Angaben; {help_hint}"
     if isinstance(error, exceptions.BadOptionUsage):
         return f"Die Option „{error.option_name}“ ist falsch benutzt; {help_hint}"
     message = error.format_message()
@@ -59,4 +63,7 @@ def sentence(error: exceptions.ClickException) -> str:
 
 def _name(error: exceptions.BadParameter) -> str:
     parameter = error.param
-    return str(parameter.metavar or parameter.opts[0]) if parameter else str(error.param_hint)
+    if parameter is None:
+        return str(error.param_hint)
+    name = parameter.opts[0]
+    return name if name.startswith("-") else str(parameter.metavar or name)

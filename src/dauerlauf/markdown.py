@@ -35,6 +35,10 @@ Abschnitt fehlt, Option unbekannt ...), bricht den Bau ab und nennt Seite und Ze
     Das Bild einer aufgezeichneten Event History (Muster/Szenario) als „Bild N“, Anker ``lauf-<szenario>``; auch
     hier geht der Verweis ``[](#lauf-zahlung-scheitert)``.
 
+``::: vergleich saga/glatt saga/versand-scheitert "Bildunterschrift"``
+    Zwei aufgezeichnete Läufe nebeneinander, auch verschiedener Muster, ebenfalls als „Bild N“; Anker
+    ``vergleich-<szenario>-<szenario>``. Die Urteile und der Satz darüber entstehen aus den Aufzeichnungen.
+
 ``::: kosten saga`` oder ``::: kosten saga/glatt saga/zahlung-scheitert``
     Tabelle mit Events, Workflow-Tasks, Activity-Versuchen und Größe der aufgezeichneten Historien, beim Bau gezählt.
 

@@ -73,19 +73,32 @@ def _execute(command: str, code: int) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.strip("\n").split("\n"))
 
 
-def compare(root: Path) -> Iterator[Output]:
+def compare(root: Path, only: Path | None = None) -> Iterator[Output]:
     """Führt die Befehle aller Seiten unter `root` aus und gibt jede Ausgabe mit ihrem wirklichen Wortlaut zurück.
 
-    Ausgeführt wird mit 80 Spalten, ohne Farbe und ohne fremde Temporal-Konfiguration. Wirft `DauerlaufError`, wenn ein
-    Befehl anders endet als angegeben.
+    `only` beschränkt das auf eine Seite. Ausgeführt wird mit 80 Spalten, ohne Farbe und ohne fremde
+    Temporal-Konfiguration. Wirft `DauerlaufError`, wenn ein Befehl anders endet als angegeben oder `only` keine Seite
+    mit Ausgaben ist.
     """
-    found = [(page, match) for page in pages(root) for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    chosen = pages(root) if only is None else [_page(root, only)]
+    found = [(page, match) for page in chosen for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    if only is not None and not found:
+        raise DauerlaufError(f"Auf der Seite „{only}“ steht keine Ausgabe; sie beginnt mit `<!-- ausgabe: … -->`.")
     commands = sorted({(m["command"], int(m["code"] or 0)) for _, m in found})
     with ThreadPoolExecutor(2) as pool:
         actual = dict(zip(commands, pool.map(lambda c: _execute(*c), commands), strict=True))
     for page, match in found:
         shown = "".join(f"{line.removeprefix(match['indent'])}\n" for line in match["text"].split("\n")[:-1])
         yield Output(page, match["command"], shown, actual[match["command"], int(match["code"] or 0)])
+
+
+def _page(root: Path, file: Path) -> Path:
+    if not file.is_file():
+        raise DauerlaufError(f"Die Seite „{file}“ gibt es nicht; gemeint ist ein Pfad wie `book/index.md`.")
+    for page in pages(root):
+        if page.samefile(file):
+            return page
+    raise DauerlaufError(f"„{file}“ ist keine Seite; Ausgaben stehen unter `book/` und in den README-Dateien.")
 
 
 def insert(outputs: list[Output]) -> None:

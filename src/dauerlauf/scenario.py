@@ -11,7 +11,7 @@ import pkgutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -25,8 +25,10 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
 from dauerlauf.errors import DauerlaufError
+from dauerlauf.history import Query
+from dauerlauf.query_log import QueryLog
 from dauerlauf.server import Connection
-from dauerlauf.timelapse import Timelapse, diagnosis, worker_client
+from dauerlauf.timelapse import Timelapse, diagnosis, listening_client, worker_client
 
 CHAPTERS = "dauerlauf.kapitel"
 TIME_LIMIT = 60.0
@@ -47,7 +49,14 @@ class Legend:
 class Stage:
     """Die Bühne eines Szenarios: Server, Task Queue, Ordner für Datenbanken und die Notizen zum Befund."""
 
-    def __init__(self, client: Client, timelapse: Timelapse | None, folder: Path, task_queue: str) -> None:
+    def __init__(
+        self,
+        client: Client,
+        timelapse: Timelapse | None,
+        folder: Path,
+        task_queue: str,
+        on_start: "StartListener | None" = None,
+    ) -> None:
         """Nicht direkt verwenden; `play` baut die Bühne auf."""
         self.client = client
         self.timelapse = timelapse
@@ -55,6 +64,7 @@ class Stage:
         self.task_queue = task_queue
         self.notes: list[str] = []
         self.handle: WorkflowHandle[Any, Any] | None = None
+        self._on_start = on_start
 
     def worker_client(
         self, identity: str = "worker-1", *interceptors: temporalio.client.Interceptor, **settings: Any
@@ -73,6 +83,8 @@ class Stage:
         )
         if self.handle is None:
             self.handle = handle
+            if self._on_start is not None:
+                self._on_start(handle)
         return handle
 
     def note(self, text: str) -> None:
@@ -81,6 +93,37 @@ class Stage:
 
 
 ScenarioFunction = Callable[[Stage], Awaitable[None]]
+StartListener = Callable[[WorkflowHandle[Any, Any]], None]
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """Ein Worker, der mitten in einer Activity stehen bleibt, bis ihn jemand tötet.
+
+    `factory` und `arguments` wie bei `CrashStage`; `reached(handle)` kehrt zurück, sobald er dort angekommen ist.
+    """
+
+    factory: str
+    arguments: Mapping[str, Any]
+    reached: Callable[[WorkflowHandle[Any, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class CrashStage:
+    """Wie sich ein Szenario mit Workern spielen lässt, die als Prozess laufen und sterben.
+
+    `factory` nennt die Funktion, die den Worker baut, und `arguments`, was sie bekommt (siehe `WorkerProcess.start`);
+    `start` startet denselben Workflow wie das Szenario. Ohne `standstill` stirbt ein Worker, der in einer Activity
+    sterben soll, gleich nach ihrer Wirkung.
+    """
+
+    factory: str
+    arguments: Mapping[str, Any]
+    start: Callable[[], Awaitable[WorkflowHandle[Any, Any]]]
+    standstill: Standstill | None = None
+
+
+CrashStageFunction = Callable[[Stage], AbstractAsyncContextManager[CrashStage]]
 
 
 @dataclass(frozen=True)
@@ -119,12 +162,26 @@ class Pattern:
         self.legend = legend or Legend()
         self.search_attributes = dict(search_attributes or {})
         self.scenarios: dict[str, Scenario] = {}
+        self.crash_stages: dict[str, CrashStageFunction] = {}
 
     def scenario(self, name: str, title: str) -> Callable[[ScenarioFunction], ScenarioFunction]:
         """Meldet eine Funktion als Szenario `name` an; `title` sagt in einem Satz, was darin geschieht."""
 
         def register(function: ScenarioFunction) -> ScenarioFunction:
             self.scenarios[name] = Scenario(self, name, title, function)
+            return function
+
+        return register
+
+    def crash_stage(self, name: str) -> Callable[[CrashStageFunction], CrashStageFunction]:
+        """Meldet an, wie das Szenario `name` mit sterbenden Workern läuft; danach zeichnet der Recorder Abstürze auf.
+
+        Die Funktion ist ein asynchroner Context-Manager: Sie öffnet, was ein Absturz nicht berührt (Dienste, Bücher),
+        und gibt eine `CrashStage` heraus.
+        """
+
+        def register(function: CrashStageFunction) -> CrashStageFunction:
+            self.crash_stages[name] = function
             return function
 
         return register
@@ -152,6 +209,10 @@ class Pattern:
         """Die Datei mit der aufgezeichneten History eines Szenarios."""
         return self.histories / f"{scenario}.json"
 
+    def crash_file(self, scenario: str, event: int) -> Path:
+        """Die Datei mit dem Lauf, in dem der Worker nach `event` des ungestörten Laufs stirbt."""
+        return self.histories / "abstuerze" / f"{scenario}-{event}.json"
+
     def main(self) -> None:
         """Das Skript im Projekt des Kapitels: `uv run saga [szenario]` ist `dauerlauf starte saga [szenario]`."""
         from dauerlauf.cli import run_pattern_script
@@ -161,28 +222,37 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Run:
-    """Ein gespieltes Szenario: die History, der Status des Workflows (etwa `"FAILED"`) und die Notizen."""
+    """Ein gespieltes Szenario: die History, der Status des Workflows (etwa `"FAILED"`), die Notizen und die Queries."""
 
     scenario: Scenario
     history: WorkflowHistory
     status: str
     notes: Sequence[str]
+    queries: Sequence[Query] = ()
 
 
 async def play(
-    scenario: Scenario, target: Timelapse | Connection, *, folder: Path | None = None, task_queue: str | None = None
+    scenario: Scenario,
+    target: Timelapse | Connection,
+    *,
+    folder: Path | None = None,
+    task_queue: str | None = None,
+    on_start: StartListener | None = None,
 ) -> Run:
     """Spielt ein Szenario gegen einen laufenden Server.
 
     Auf einem `Timelapse` überspringt der Server Wartezeiten; auf der `Connection` zu einem fremden Server laufen sie in
     Echtzeit. `folder` nimmt die Datenbanken des Szenarios auf (sonst ein Ordner, der danach gelöscht wird). Ein
-    Workflow, der am Ende noch läuft, wird beendet. Wirft `DauerlaufError` nach 60 s.
+    Workflow, der am Ende noch läuft, wird beendet. `on_start` erfährt, sobald der Workflow gestartet ist, dessen
+    History das Szenario zeigt. Wirft `DauerlaufError` nach 60 s.
     """
     timelapse = target if isinstance(target, Timelapse) else None
     await ensure_search_attributes(target.client, scenario.pattern.search_attributes)
     async with _folder(folder) as place:
         # Eine eigene Task Queue je Lauf: Worker gleichzeitiger Läufe nehmen sich sonst gegenseitig die Arbeit weg.
-        stage = Stage(target.client, timelapse, place, task_queue or f"{scenario.pattern.name}-{uuid.uuid4()}")
+        queue = task_queue or f"{scenario.pattern.name}-{uuid.uuid4()}"
+        queries = QueryLog(target.client)
+        stage = Stage(listening_client(target.client, queries), timelapse, place, queue, on_start)
         try:
             await asyncio.wait_for(scenario.function(stage), TIME_LIMIT)
             if stage.handle is None:
@@ -199,7 +269,8 @@ async def play(
                 # Ein beendeter Workflow lässt sich nicht mehr beenden; das ist hier der Normalfall.
                 with suppress(RPCError):
                     await stage.handle.terminate("Szenario beendet")
-        return Run(scenario, history, status.name if status else "UNKNOWN", stage.notes)
+        asked = queries.of(stage.handle.id, history.run_id)
+        return Run(scenario, history, status.name if status else "UNKNOWN", stage.notes, asked)
 
 
 @asynccontextmanager

@@ -305,10 +305,25 @@ def explicit_configuration() -> ClientConnectConfig | None:
     return profile.to_client_connect_config() if profile.to_dict() else None
 
 
-async def connect_configured(config: ClientConnectConfig) -> Client:
-    """Verbindet mit einem fremden Server und prüft den Namespace.
+class ServerUnreachableError(DauerlaufError):
+    """Der Server unter `address` antwortet nicht; `reason` sagt, was die Verbindung meldet."""
 
-    Wirft `DauerlaufError` mit einem Satz je Ursache: nicht erreichbar, Namespace unbekannt, Zugang verweigert.
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"Der Temporal Server {address} aus Ihrer Konfiguration ist nicht erreichbar ({reason}); starten Sie ihn "
+            "oder löschen Sie die Einstellung, dann läuft der eingebettete."
+        )
+        self.address = address
+        self.reason = reason
+
+
+async def connect_configured(
+    config: ClientConnectConfig, *, namespace_from: str = "TEMPORAL_NAMESPACE oder das Profil"
+) -> Client:
+    """Verbindet mit einem fremden Server und prüft den Namespace; `namespace_from` sagt, wo dessen Name herkommt.
+
+    Wirft `DauerlaufError` mit einem Satz je Ursache: nicht erreichbar (`ServerUnreachableError`), Namespace unbekannt,
+    Zugang verweigert.
     """
     options: dict[str, Any] = dict(config)
     address = options.pop("target_host", "localhost:7233")
@@ -324,8 +339,7 @@ async def connect_configured(config: ClientConnectConfig) -> Client:
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise DauerlaufError(
-                f"Den Namespace „{namespace}“ gibt es auf {address} nicht; berichtigen Sie TEMPORAL_NAMESPACE oder "
-                "das Profil."
+                f"Den Namespace „{namespace}“ gibt es auf {address} nicht; berichtigen Sie {namespace_from}."
             ) from error
         if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED):
             raise DauerlaufError(
@@ -335,10 +349,7 @@ async def connect_configured(config: ClientConnectConfig) -> Client:
         raise DauerlaufError(f"{address} antwortet mit einem Fehler: {error.message}") from error
     except (RuntimeError, ValueError, TimeoutError, OSError) as error:
         reason = str(error) or f"keine Antwort nach {CONNECT_TIMEOUT:.0f} s"
-        raise DauerlaufError(
-            f"Der Temporal Server {address} aus Ihrer Konfiguration ist nicht erreichbar ({reason}); starten Sie ihn "
-            "oder löschen Sie die Einstellung, dann läuft der eingebettete."
-        ) from error
+        raise ServerUnreachableError(address, reason) from error
     return client
 
 

@@ -181,7 +181,8 @@ async def result(handle: WorkflowHandle[Any, Any], timeout: float = 10.0) -> Any
 async def replay(source: str | Path, *, workflows: Sequence[type], **options: Any) -> int:
     """Spielt eine aufgezeichnete History oder alle eines Ordners ab; siehe die Fixture `replay`."""
     place = Path(source)
-    files = sorted(place.glob("*.json")) if place.is_dir() else [place]
+    found = place.glob("*.json") if place.is_dir() else [place]
+    files = sorted(file for file in found if not history.is_queries_file(file))
     if not files or not files[0].is_file():
         raise DauerlaufError(f"In „{place}“ liegt keine History (*.json); zeichnen Sie zuerst eine auf.")
     replayer = Replayer(workflows=workflows, **options)

@@ -124,6 +124,11 @@ def worker_client(
     )
 
 
+def listening_client(client: Client, *interceptors: temporalio.client.Interceptor) -> Client:
+    """Eine Kopie von `client`, deren Aufrufe auch durch `interceptors` gehen."""
+    return _with(client, interceptors=interceptors)
+
+
 def _with(
     client: Client,
     *,

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import temporalio.client
+import temporalio.worker
+from temporalio import activity
 from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
-from temporalio.worker import Worker
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
 from dauerlauf import faults
 from dauerlauf.errors import DauerlaufError
@@ -49,6 +51,15 @@ TASK_TIMEOUT = timedelta(seconds=1)
 """Nach dieser Zeit wiederholt der Server einen Workflow-Task, dessen Worker mittendrin starb."""
 
 
+_TURN = threading.Lock()
+"""Nur ein Thread fragt zugleich nach dem Ende von Prozessen, und auch jeder Start fragt nach allen. Sonst liest einer
+den Exit-Code aus der Pipe, und `multiprocessing` meldet dem anderen 255 statt -9."""
+
+_PROCESS = "dauerlauf-worker"
+_UNGUARDED = 99
+"""Exit-Code eines Kindes, das beim Laden des Skripts selbst einen Worker starten wollte."""
+
+
 @dataclass(frozen=True)
 class _Order:
     """Was das Kind wissen muss; wird als Pickle übergeben."""
@@ -60,7 +71,9 @@ class _Order:
     identity: str
     plan: str
     journal: Path | None
+    executions: Path | None
     sticky: timedelta
+    reserve: bool
 
 
 class WorkerProcess:
@@ -69,9 +82,10 @@ class WorkerProcess:
     Der Prozess endet spätestens mit dem, der ihn gestartet hat.
     """
 
-    def __init__(self, process: Any, identity: str) -> None:
+    def __init__(self, process: Any, identity: str, connection: Connection) -> None:
         """Nicht direkt verwenden; siehe `start`."""
         self._process = process
+        self._connection = connection
         self.identity = identity
 
     @classmethod
@@ -84,14 +98,20 @@ class WorkerProcess:
         identity: str = "worker-1",
         plan: FaultPlan | None = None,
         journal: Path | None = None,
+        executions: Path | None = None,
         sticky: timedelta = STICKY,
+        reserve: bool = False,
     ) -> Self:
-        """Startet den Worker und kehrt zurück, sobald er Aufgaben annimmt.
+        """Startet den Worker und kehrt zurück, sobald er Aufgaben annimmt; mit `reserve` erst nach `take_over`.
 
         `factory` nennt eine Funktion als `"paket.modul:funktion"`; der Kindprozess ruft sie als
         `funktion(client, **arguments)` auf und betreibt den Worker, den sie zurückgibt. `client` zeigt, mit welchem
         Server und Namespace sich das Kind verbindet (ohne TLS, wie beim eingebetteten Server). `journal` ist die Datei,
-        in der Störungen stehen; mehrere Worker teilen sie. Wirft `DauerlaufError`, wenn der Worker nicht startet.
+        in der Störungen stehen; mehrere Worker teilen sie. In `executions` schreibt jede Activity, die wirklich läuft,
+        eine Zeile mit ihrer ID. Wirft `DauerlaufError`, wenn der Worker nicht startet.
+
+        Das Kind lädt das Skript des Elternprozesses noch einmal. In einem Skript gehört der Aufruf deshalb unter
+        `if __name__ == "__main__":`.
         """
         order = _Order(
             factory,
@@ -101,22 +121,36 @@ class WorkerProcess:
             identity,
             (plan or FaultPlan()).to_json(),
             journal,
+            executions,
             sticky,
+            reserve,
         )
-        process, ready = await asyncio.to_thread(_spawn, order)
-        worker = cls(process, identity)
+        worker = cls(*await asyncio.to_thread(_spawn, order))
+        await worker._ready(factory)
+        return worker
+
+    async def take_over(self) -> None:
+        """Lässt einen Worker, der mit `reserve` gestartet ist, Aufgaben annehmen."""
+        self._connection.send(None)
+        await self._ready(self.identity)
+
+    async def _ready(self, name: str) -> None:
         try:
-            problem = await asyncio.to_thread(ready.recv)
+            problem = await asyncio.to_thread(self._connection.recv)
         except EOFError:
-            await worker.died()
-            problem = f"der Prozess endete mit Code {process.exitcode}"
+            code = await self.died()
+            if code == _UNGUARDED:
+                raise DauerlaufError(
+                    "Der neue Prozess lädt Ihr Skript und startet dabei selbst Worker; "
+                    'rufen Sie `asyncio.run(…)` nur unter `if __name__ == "__main__":` auf.'
+                ) from None
+            problem = f"der Prozess endete mit Code {code}"
         except BaseException:
-            worker.kill()
+            self.kill()
             raise
         if problem is not None:
-            worker.kill()
-            raise DauerlaufError(f"Der Worker „{factory}“ ist nicht gestartet: {problem}")
-        return worker
+            self.kill()
+            raise DauerlaufError(f"Der Worker „{name}“ ist nicht gestartet: {problem}")
 
     @property
     def pid(self) -> int:
@@ -127,13 +161,15 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         """Ob der Prozess lebt."""
-        alive: bool = self._process.is_alive()
+        with _TURN:
+            alive: bool = self._process.is_alive()
         return alive
 
     def kill(self) -> None:
         """Tötet den Prozess mit SIGKILL und wartet, bis er weg ist; mehrfacher Aufruf schadet nicht."""
-        self._process.kill()
-        self._process.join()
+        with _TURN:
+            self._process.kill()
+            self._process.join()
 
     async def died(self) -> int:
         """Wartet, bis der Prozess endet; gibt den Exit-Code zurück (-9 nach SIGKILL)."""
@@ -144,7 +180,11 @@ class WorkerProcess:
             await ended.wait()
         finally:
             loop.remove_reader(self._process.sentinel)
-        self._process.join()
+        return await asyncio.to_thread(self._exit_code)
+
+    def _exit_code(self) -> int:
+        with _TURN:
+            self._process.join()
         code: int = self._process.exitcode
         return code
 
@@ -164,16 +204,20 @@ class WorkerProcess:
         await self.stop()
 
 
-def _spawn(order: _Order) -> tuple[Any, Connection]:
+def _spawn(order: _Order) -> tuple[Any, str, Connection]:
     if sys.platform == "win32":
         raise DauerlaufError("WorkerProcess braucht Linux oder macOS; Windows kennt kein SIGKILL.")
+    if multiprocessing.current_process().name == _PROCESS and not faults.mortal:
+        # Ein Kind, das noch nicht in `_child` ist, lädt gerade das Skript. Ohne dieses Ende druckte es einen Traceback.
+        os._exit(_UNGUARDED)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dauerlauf.worker_process"])
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(order, theirs), daemon=True, name=order.identity)
-    process.start()
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_child, args=(order, theirs), daemon=True, name=_PROCESS)
+    with _TURN:
+        process.start()
     theirs.close()
-    return process, ours
+    return process, order.identity, ours
 
 
 def _child(order: _Order, ready: Connection) -> None:
@@ -202,8 +246,12 @@ async def _serve(order: _Order, ready: Connection) -> None:
             namespace=order.namespace,
             runtime=runtime(),
             plugins=[injector, WorkerSettings(order.identity, order.sticky)],
+            interceptors=[_Counting(order.executions)] if order.executions else [],
         )
         worker = _load(order.factory)(client, **order.arguments)
+        if order.reserve:
+            ready.send(None)
+            await asyncio.to_thread(ready.recv)
         async with worker:
             ready.send(None)
             await stop.wait()
@@ -211,6 +259,28 @@ async def _serve(order: _Order, ready: Connection) -> None:
         # Der Elternprozess kann inzwischen beendet sein; dann hört niemand mehr zu.
         with suppress(OSError):
             ready.send(f"{type(error).__name__}: {error}")
+
+
+class _Counting(temporalio.client.Interceptor, temporalio.worker.Interceptor):
+    """Schreibt zu jeder Activity, deren Funktion läuft, ihre ID in eine Datei."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _CountedActivity(next, self._file)
+
+
+class _CountedActivity(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, file: Path) -> None:
+        super().__init__(next)
+        self._file = file
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        # Wie beim Journal: vollständig auch dann, wenn der Prozess gleich danach stirbt.
+        with self._file.open("ab", buffering=0) as file:
+            file.write(f"{activity.info().activity_id}\n".encode())
+        return await self.next.execute_activity(input)
 
 
 def _load(name: str) -> Callable[..., Worker]:
@@ -355,7 +425,7 @@ class _Deaths:
         folder: Path,
         timeout: float,
     ) -> None:
-        self._client = env.client_for("starter", _ShortTasks())
+        self._client = env.client_for("starter", ShortTasks())
         self._factory = factory
         self._arguments = arguments
         self._start = start
@@ -452,8 +522,8 @@ async def rescue(client: Client, handle: WorkflowHandle[Any, Any], dead: str) ->
         await asyncio.sleep(0.1)
 
 
-class _ShortTasks(temporalio.client.Interceptor):
-    """Gibt jedem gestarteten Workflow ein kurzes Workflow-Task-Timeout."""
+class ShortTasks(temporalio.client.Interceptor):
+    """Gibt jedem Workflow, den ein Client startet, ein kurzes Workflow-Task-Timeout (`TASK_TIMEOUT`)."""
 
     def intercept_client(self, next: temporalio.client.OutboundInterceptor) -> temporalio.client.OutboundInterceptor:
         return _ShortTaskStarts(next)

@@ -12,6 +12,7 @@ from markdown import Markdown
 from dauerlauf.book.catalogue import entries
 from dauerlauf.book.directives import parse
 from dauerlauf.book.glossary import load
+from dauerlauf.book.lexicon import ErrorEntry, Message
 from dauerlauf.book.navigation import navigation
 from dauerlauf.book.page import PageError, slug
 from dauerlauf.book.proof import find_test
@@ -103,6 +104,15 @@ def test_nummern_zaehlen_je_seite_und_anker_bleiben_eindeutig(project: Path) -> 
         assert '<a href="#listing-buchen-2">Listing 2</a>' in html
 
 
+def test_das_css_der_bilder_steht_einmal_je_seite(project: Path) -> None:
+    md = Markdown(extensions=[*EXTENSIONS, "dauerlauf"], extension_configs={"dauerlauf": {"wurzel": str(project)}})
+    for _ in range(2):
+        html = md.reset().convert('::: lauf hallo/bestaetigung "A"\n\n::: lauf hallo/meldung-verloren "B"')
+        assert html.count('<svg class="dl-bild"') == 4
+        assert html.count("<style>") == 1
+        assert html.index("<style>") < html.index("<svg")
+
+
 def test_gleichnamige_teile_werden_verbunden(project: Path) -> None:
     lines = [line.text for line in excerpt(project, "tests/beispiel.py#teile").lines]
     assert lines == [
@@ -159,6 +169,12 @@ def test_direktive_gilt_in_call_outs_aber_nicht_in_code(project: Path) -> None:
         ("::: notebook ../geheim", "kein Notebook-Name"),
         ('::: lauf nichts/glatt "A"', "Das Muster „nichts“"),
         ('::: lauf saga/nichts "A"', "kein Szenario „nichts“"),
+        ('::: vergleich saga/glatt "A"', "Ziele oder Schalter"),
+        ("::: vergleich saga/glatt saga/parallel", "braucht einen Text"),
+        ('::: vergleich saga/glatt saga/glatt "A"', "zweimal der Lauf „glatt“"),
+        ('::: vergleich saga/glatt saga/nichts "A"', "kein Szenario „nichts“"),
+        ('::: vergleich glatt parallel "A"', "Das Muster „glatt“"),
+        ("Siehe [](#vergleich-a-b).", "führt zu keinem Listing"),
         ("::: katalog alles", "Ziele oder Schalter"),
         ('::: glossar "A"', "nimmt keinen Text"),
         ("Siehe [](#listing-fehlt).", "führt zu keinem Listing"),
@@ -187,6 +203,29 @@ def test_text_darf_anfuehrungszeichen_enthalten() -> None:
     assert directive.text == 'Er sagt „nein“ und "ja"'
     assert directive.words == ("a/b", "falsch")
     assert directive.options == {"x": "y z"}
+
+
+# --- Bilder
+
+
+def test_bilder_und_vergleiche_zaehlen_gemeinsam(project: Path) -> None:
+    pages = [
+        '::: lauf hallo/bestaetigung "Ein Lauf"',
+        '::: vergleich saga/glatt saga/versand-scheitert "Zwei „Läufe“ & mehr"',
+        '::: vergleich saga/glatt saga/versand-scheitert "Noch einmal"',
+        "Siehe [](#vergleich-glatt-versand-scheitert) und [](#lauf-bestaetigung).",
+    ]
+    html = render(project, "\n\n".join(pages))
+    assert '<div class="lauf" data-search-exclude="" id="vergleich-glatt-versand-scheitert">' in html
+    assert 'id="vergleich-glatt-versand-scheitert-2"' in html
+    caption = (
+        '<figcaption><a class="nummer" href="#vergleich-glatt-versand-scheitert">Bild 2</a>Zwei „Läufe“ &amp; mehr'
+    )
+    assert caption in html
+    assert '<a href="#vergleich-glatt-versand-scheitert">Bild 2</a>' in html
+    assert '<a href="#lauf-bestaetigung">Bild 1</a>' in html
+    assert "Bis charge_payment gleich; register_parcel" in html
+    assert ">Bild 3</a>" in html
 
 
 # --- Beweise, Ausgaben, Notebooks, Call-outs
@@ -354,12 +393,29 @@ def test_seite_ohne_titel_und_ordner_ohne_namen_sind_fehler(project: Path) -> No
 
 
 def test_suchindex_bekommt_formen_und_umschrift(project: Path) -> None:
-    index = {"docs": [{"title": "Größe", "text": "<p>Die Saga ist deterministisch, siehe RetryPolicy.</p>"}]}
-    text = extend(index, load(project / "book/glossar.yml"))["docs"][0]["text"]
+    entry = {"location": "", "title": "Größe", "text": "<p>Die Saga ist deterministisch, siehe RetryPolicy.</p>"}
+    index = {"config": {"fields": {}}, "docs": [entry]}
+    [extended] = extend(index, load(project / "book/glossar.yml"), [])["docs"]
+    text = extended["text"]
     assert text.startswith("<p>Die Saga")
     hidden = text.split("<p hidden>")[1].removesuffix("</p>").split()
     assert {"groesse", "rollback", "sagas", "deterministische", "retrypolicy"} <= set(hidden)
     assert "worker" not in hidden
+    assert "names" not in extended
+
+
+def test_suchindex_gewichtet_begriffe_und_meldungen_an_ihrer_stelle(project: Path) -> None:
+    error = ErrorEntry(
+        "fehler/sandbox.md", "Sandbox", (Message("RestrictedWorkflowAccessError", "Log"),), "", "", "", 1
+    )
+    places = ("glossar/", "glossar/#saga", "fehler/sandbox/", "fehler/sandbox/#ursache")
+    entries = [{"location": place, "title": "Saga", "text": "Sagas"} for place in places]
+    fields = {"title": {"boost": 1000.0}, "text": {"boost": 1.0}}
+    index = extend({"config": {"fields": fields}, "docs": entries}, load(project / "book/glossar.yml"), [error])
+    named = {entry["location"]: entry["names"].split() for entry in index["docs"] if "names" in entry}
+    assert {place: "Rollback" in names for place, names in named.items()} == {"glossar/#saga": True, places[2]: False}
+    assert named["fehler/sandbox/"] == ["RestrictedWorkflowAccessError"]
+    assert fields["text"]["boost"] < fields["names"]["boost"] < fields["title"]["boost"]
 
 
 def test_anker_sind_ascii() -> None:

@@ -27,7 +27,7 @@ RULES: dict[str, dict[str, Any]] = {
 SCHEMES = {"light": "default", "dark": "slate"}
 PARALLEL = 3
 PROBE = "probe/"
-FIRST = 6
+FIRST = 4
 """Unter so vielen ersten Seiten muss die gesuchte sein."""
 
 # Wonach im Deutschen gesucht wird, und welche Seite unter den ersten Treffern sein muss.

@@ -2,13 +2,12 @@
 
 import asyncio
 import inspect
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from kapitel01.absturz_und_weiter.scenarios import PATTERN, WORKER
 from kapitel01.absturz_und_weiter.services import audit, payment_ledger, shipping_ledger
 from kapitel01.absturz_und_weiter.worker import create_worker
 from kapitel01.absturz_und_weiter.workflow import ProcessOrder
+from von_hand import end, line, output, program
 
 PACKAGE = "kapitel01.absturz_und_weiter"
 
@@ -167,30 +167,6 @@ def test_absturz_kostet_drei_events() -> None:
 # Von Hand, so wie es im Kapitel steht
 
 
-@contextmanager
-def process(arguments: Sequence[str], folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Ein Python-Modul als eigener Prozess in `folder`; am Ende ist er tot."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
-    started = subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        cwd=folder,
-        env=clean | {"TEMPORAL_CONFIG_FILE": os.devnull} | environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.communicate()
-
-
-async def line(started: subprocess.Popen[str], seconds: float = 30) -> str:
-    """Die nächste Zeile, die der Prozess ausgibt."""
-    assert started.stdout is not None
-    return await asyncio.wait_for(asyncio.to_thread(started.stdout.readline), seconds)
-
-
 async def until(condition: Callable[[], bool]) -> None:
     """Wartet höchstens 30 s auf `condition`."""
     async with asyncio.timeout(30):
@@ -200,25 +176,22 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.prozess
 async def test_von_hand_mit_worker_und_starter(timelapse: Timelapse, tmp_path: Path) -> None:
-    assert timelapse.server is not None
-    address = {"TEMPORAL_ADDRESS": timelapse.server.address}
+    run = partial(program, folder=tmp_path, timelapse=timelapse)
     data = tmp_path / "nordlicht-daten"
     handle = timelapse.client.get_workflow_handle("bestellung-B-2008")
-    start = [f"{PACKAGE}.starter", "B-2008", "--frist", "2"]
-    with process([f"{PACKAGE}.worker"], tmp_path, **address) as first:
+    start = (f"{PACKAGE}.starter", "B-2008", "--frist", "2")
+    with run(f"{PACKAGE}.worker") as first:
         assert f"Prozess {first.pid}" in await line(first)
-        with process(start, tmp_path, **address) as starter, process(start, tmp_path, **address) as second:
-            assert await line(starter) == await line(second) == "Gestartet: bestellung-B-2008. Stornofrist: 2 s.\n"
+        with run(*start) as starter, run(*start) as second:
+            assert await line(starter) == await line(second) == "Gestartet: bestellung-B-2008. Stornofrist: 2 s."
             await asyncio.wait_for(_waiting(handle), 30)
             first.kill()
             assert books(data, "B-2008") == [(1, 1), (0, 0)]
             await forget_worker(timelapse.client, handle.id)
-            with process([f"{PACKAGE}.worker"], tmp_path, **address) as rescuer:
-                assert await line(starter) == await line(second) == "Fertig: Zahlung 1, Paket 1.\n"
-                rescuer.send_signal(signal.SIGINT)
-                assert await asyncio.to_thread(rescuer.wait, 20) == 0
-    with process([f"{PACKAGE}.services", "B-2008"], tmp_path) as report:
-        assert [(await line(report)).strip(), (await line(report)).strip()] == audit(data, "B-2008")
+            with run(f"{PACKAGE}.worker") as rescuer:
+                assert await line(starter) == await line(second) == "Fertig: Zahlung 1, Paket 1."
+                await end(rescuer)
+    assert await output(f"{PACKAGE}.services", "B-2008", folder=tmp_path) == audit(data, "B-2008")
     assert books(data, "B-2008") == [(1, 1), (1, 1)]
 
 
@@ -244,12 +217,12 @@ async def test_naive_funktion_bezahlt_ohne_zu_versenden(tmp_path: Path) -> None:
 async def test_naive_funktion_bucht_beim_neustart_doppelt(tmp_path: Path) -> None:
     await kill_naive_function(tmp_path)
     with naive_function(tmp_path, hold=0) as again:
-        assert await line(again) == "Fertig: Zahlung 2, Paket 1.\n"
+        assert await line(again) == "Fertig: Zahlung 2, Paket 1."
     assert books(tmp_path, "B-0815") == [(2, 2), (1, 1)]
 
 
 def naive_function(folder: Path, *, hold: int) -> AbstractContextManager[subprocess.Popen[str]]:
-    return process([f"{PACKAGE}.wrong", "B-0815", "--frist", str(hold), "--daten", str(folder)], folder)
+    return program(f"{PACKAGE}.wrong", "B-0815", "--frist", str(hold), "--daten", str(folder), folder=folder)
 
 
 async def kill_naive_function(folder: Path) -> None:

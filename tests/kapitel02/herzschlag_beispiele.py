@@ -50,8 +50,8 @@ class ProbeActivities:
 
     @activity.defn
     def steady(self, _: DayEnd) -> list[Any]:
-        """Schlägt gut zwei Sekunden lang alle fünf Millisekunden."""
-        end = time.monotonic() + 2.6
+        """Schlägt gut vier Sekunden lang alle fünf Millisekunden."""
+        end = time.monotonic() + 4.2
         count = 0
         while time.monotonic() < end:
             count += 1

@@ -1,7 +1,6 @@
 """Das Muster `abhaengigkeiten_injizieren`: wer öffnet, wer schließt, und was ohne Ordnung geschieht."""
 
 import asyncio
-import os
 import signal
 import sqlite3
 import subprocess
@@ -9,7 +8,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time
 from multiprocessing import Manager
@@ -40,6 +39,7 @@ from kapitel02.abhaengigkeiten_injizieren.wrong import (
     reserve_from_global,
     run_closing_first,
 )
+from von_hand import line, program, rest
 
 MODULE = "kapitel02.abhaengigkeiten_injizieren.worker"
 ORDER = Order("B-5100", "Leuchtturm", 2)
@@ -255,29 +255,12 @@ def test_ohne_datenbank_startet_der_worker_nicht(
     assert capsys.readouterr().err == "Das Lager lässt sich nicht öffnen: unable to open database file.\n"
 
 
-@contextmanager
-def worker_process(timelapse: Timelapse, folder: Path, carrier: CarrierService) -> Iterator[subprocess.Popen[str]]:
+def worker_process(
+    timelapse: Timelapse, folder: Path, carrier: CarrierService
+) -> AbstractContextManager[subprocess.Popen[str]]:
     """Der Worker als eigener Prozess, so wie er im Betrieb läuft."""
-    assert timelapse.server is not None
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
-    own = {
-        "TEMPORAL_CONFIG_FILE": os.devnull,
-        "TEMPORAL_ADDRESS": timelapse.server.address,
-        "NORDLICHT_LAGER": str(database(folder)),
-        "NORDLICHT_VERSAND": carrier.url,
-    }
-    process = subprocess.Popen([sys.executable, "-m", MODULE], env=clean | own, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-async def line(process: subprocess.Popen[str]) -> str:
-    """Die nächste Zeile, die der Worker ausgibt."""
-    assert process.stdout is not None
-    return (await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 30)).strip()
+    own = {"NORDLICHT_LAGER": str(database(folder)), "NORDLICHT_VERSAND": carrier.url}
+    return program(MODULE, folder=folder, timelapse=timelapse, **own)
 
 
 @pytest.mark.prozess
@@ -293,12 +276,9 @@ async def test_sigterm_wartet_auf_die_activity_und_schliesst_dann(timelapse: Tim
         process.send_signal(signal.SIGTERM)
         assert await line(process) == "Worker fährt herunter."
         carrier.gate.set()
-        # Nicht communicate(): Es überginge, was readline() schon in den Puffer gelesen hat.
-        assert process.stdout is not None
-        output = await asyncio.wait_for(asyncio.to_thread(process.stdout.read), 20)
-        assert "will wait 0:00:10 before cancelling activities" in output
-        assert output.splitlines()[-2:] == ["Verbindungen werden geschlossen.", "Worker beendet."]
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        output = await rest(process)
+        assert any("will wait 0:00:10 before cancelling activities" in text for text in output)
+        assert output[-2:] == ["Verbindungen werden geschlossen.", "Worker beendet."]
         completed = [
             event
             async for event in handle.fetch_history_events()

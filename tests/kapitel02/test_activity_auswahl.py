@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from auswahl_beispiele import BookAll, DyingPrinter, PrintAll, PrintLabel, RetryForEver, book_anything
-from programm import interrupt, program, ready
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
@@ -53,6 +52,7 @@ from kapitel02.activity_auswahl.wrong import (
     blocking_carriers,
     create_inventory_worker,
 )
+from von_hand import end, line, program
 
 TARIFF = Tariff(letter_grams=1000, parcel_grams=31_500)
 ALL_BOOKED = [
@@ -253,14 +253,14 @@ async def test_abbruch_nimmt_keine_buchung_zurueck(timelapse: Timelapse, tmp_pat
 
 @pytest.mark.prozess
 async def test_programm_laeuft_wie_beschrieben(timelapse: Timelapse, tmp_path: Path) -> None:
-    with program("kapitel02.activity_auswahl.worker", timelapse, tmp_path) as started:
-        await ready(started)
+    with program("kapitel02.activity_auswahl.worker", folder=tmp_path, timelapse=timelapse) as started:
+        assert await line(started) == "Worker bereit. Ende mit Strg-C."
         shipment = Shipment("V-2", PARCELS)
         handle = await timelapse.client.start_workflow(
             ShipOrder.run, shipment, id="versand-V-2", task_queue="activity-auswahl"
         )
         assert [one.receipt.carrier for one in await result(handle, 30)] == ["Brief", "Paket", "Ausland"]
-        await interrupt(started)
+        await end(started)
 
 
 async def test_toter_prozess_beendet_den_worker(timelapse: Timelapse, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Das Muster `idempotenz_schluessel`: Was in den Büchern steht, nicht was der Workflow meldet."""
 
 import asyncio
-import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,6 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Worker
-from von_hand import report_by_hand, worker_by_hand
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
 from dauerlauf.history import load
@@ -40,6 +38,7 @@ from kapitel02.idempotenz_schluessel.services import (
 from kapitel02.idempotenz_schluessel.worker import TASK_QUEUE, create_worker
 from kapitel02.idempotenz_schluessel.workflow import SettleReturn
 from kapitel02.idempotenz_schluessel.wrong import KEYS, Choice, RefundByChild, RefundByKey, Refunds
+from von_hand import end, line, output, program
 
 SIGKILLED = "worker-1: beendet mit Code -9 (SIGKILL)"
 
@@ -154,17 +153,15 @@ async def test_aufgezeichneter_lauf_passt_zum_code(name: str, replay: Callable[.
 
 @pytest.mark.prozess
 async def test_von_hand_mit_worker_und_buechern(timelapse: Timelapse, tmp_path: Path) -> None:
-    assert timelapse.server is not None
     package = "kapitel02.idempotenz_schluessel"
-    async with worker_by_hand(f"{package}.worker", timelapse.server.address, tmp_path) as process:
+    with program(f"{package}.worker", folder=tmp_path, timelapse=timelapse) as started:
+        assert f"Prozess {started.pid}" in await line(started)
         handle = await timelapse.client.start_workflow(
             SettleReturn.run, ReturnCase("R-3100", 4990), id="retoure-R-3100", task_queue=TASK_QUEUE
         )
         await result(handle, 30)
-        process.send_signal(signal.SIGINT)
-        assert await asyncio.to_thread(process.wait, 20) == 0
-    report = await report_by_hand(f"{package}.services", tmp_path)
-    assert report == audit(tmp_path / "nordlicht-daten", "R-3100")
+        await end(started)
+    assert await output(f"{package}.services", folder=tmp_path) == audit(tmp_path / "nordlicht-daten", "R-3100")
 
 
 def test_schluessel_steht_vor_dem_ersten_versuch_in_der_history() -> None:

@@ -76,7 +76,7 @@ def test_laeuft_von_oben_nach_unten(name: str, executed: dict[str, Any]) -> None
 
 def test_kapitel01_zeigt_was_der_text_sagt(executed: dict[str, Any]) -> None:
     shown = [outputs({"cells": [cell]}) for cell in executed["kapitel01"]["cells"]]
-    runs = [text for text in shown if "<svg" in text]
+    runs = [text for text in shown if "dl-figur" in text]
     assert len(runs) == 8
     assert "Versuch 2" in runs[1]
     assert "Zahlungsdienst: 1 × gebucht, 1 × aufgerufen" in runs[3]
@@ -85,6 +85,21 @@ def test_kapitel01_zeigt_was_der_text_sagt(executed: dict[str, Any]) -> None:
     # Die geänderte Retry-Policy wartet 10 und 20 Minuten statt einer und zwei Sekunden, die Stornofrist noch 30.
     assert not re.search(r"\+1\s?h\b", runs[6])
     assert re.search(r"\+1\s?h\b", runs[7])
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("kapitel01", "charge_payment unterscheidet sich (Ergebnis: 1 / 2); beide enden: Workflow fertig"),
+        ("kapitel02", "refund_payment unterscheidet sich (Ergebnis: 1 / 2); beide enden: Workflow fertig"),
+        ("kapitel07", "register_parcel unterscheidet sich (Versuche: 5 / 2, Dauer: 15 s / 1 s); beide enden gleich"),
+    ],
+)
+def test_ein_vergleich_je_notebook(name: str, sentence: str, executed: dict[str, Any]) -> None:
+    shown = [outputs({"cells": [cell]}) for cell in executed[name]["cells"]]
+    compared = [text for text in shown if "dl-vergleich" in text]
+    assert len(compared) == 1
+    assert sentence in compared[0]
 
 
 # render

@@ -76,6 +76,20 @@ def test_muster_ohne_szenario_und_ohne_history(project: Path, monkeypatch: pytes
     assert second == "kopie/histories/verwaist.json: Zu dieser History gibt es kein Szenario mehr."
 
 
+def test_absturz_ohne_history_und_history_ohne_absturz(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hello = find_pattern("hallo")
+    folder = project / "kopie"
+    shutil.copytree(hello.histories, folder / "histories")
+    monkeypatch.setattr(Pattern, "folder", folder)
+    crashes = folder / "histories" / "abstuerze"
+    (crashes / "bestaetigung-7.json").rename(crashes / "bestaetigung-8.json")
+    assert texts(project, hello) == [
+        "Muster hallo: Zum Szenario „bestaetigung“ fehlt der Absturz „nach confirm_order“; "
+        "`dauerlauf zeichne-auf hallo`.",
+        "kopie/histories/abstuerze/bestaetigung-8.json: Zu dieser History gibt es kein Szenario mehr.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("page", "expected"),
     [

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -75,11 +76,28 @@ def test_hilfe_ist_deutsch(capfd: pytest.CaptureFixture[str], command: list[str]
         (["starte", "saga", "glat"], "Das Muster „saga“ hat kein Szenario „glat“; es gibt: "),
         (["starte", "saga", "glatt", "zuviel"], "Die Angabe „zuviel“ ist zu viel"),
         (["starte", "--laut"], "Die Option „--laut“ gibt es hier nicht"),
+        (["starte", "saga", "--takt", "1"], "--takt gilt nur zusammen mit --live."),
+        (["starte", "saga", "--live", "--takt", "-1"], "Der Wert für --takt passt nicht"),
+        (["beobachte"], "Es fehlt die Angabe WORKFLOW_ID"),
         (["server", "--port", "viele"], "Der Wert für --port passt nicht"),
         (["server", "--port", "0"], "0 ist kein Port"),
         (["server", "--datei", "/gibt/es/nicht.db"], "Den Ordner „/gibt/es“ gibt es nicht"),
         (["zeige"], "Nennen Sie entweder ein Muster oder mit --datei einen Export"),
         (["zeige", "--datei", "/gibt/es/nicht.json"], "/gibt/es/nicht.json"),
+        (["vergleiche"], "Nennen Sie entweder ein Muster und zwei Szenarien oder mit --datei zwei Exporte"),
+        (["vergleiche", "saga", "--datei", "a", "b"], "Nennen Sie entweder ein Muster und zwei Szenarien oder"),
+        (["vergleiche", "saga"], "Nennen Sie nach „saga“ genau zwei Szenarien; es gibt: glatt,"),
+        (["vergleiche", "saga", "glatt"], "Nennen Sie nach „saga“ genau zwei Szenarien"),
+        (["vergleiche", "sago", "glatt", "parallel"], "Das Muster „sago“ gibt es nicht"),
+        (["vergleiche", "saga", "glatt", "glat"], "hat kein Szenario „glat“"),
+        (["vergleiche", "saga", "glatt", "glatt"], "Es ist zweimal der Lauf „glatt“; nennen Sie zwei verschiedene"),
+        (["vergleiche", "saga", "glatt", "parallel", "zuviel"], "Die Angabe „zuviel“ ist zu viel"),
+        (["vergleiche", "saga/glatt"], "Nennen Sie zwei Läufe als „muster/szenario muster/szenario“"),
+        (["vergleiche", "saga/glatt", "parallel"], "Nennen Sie zwei Läufe als „muster/szenario muster/szenario“"),
+        (["vergleiche", "--datei", "a.json"], "Die Option „--datei“ braucht zwei Angaben"),
+        (["vergleiche", "--datei", "a.json", "/gibt/es/nicht.json"], "Die Datei „a.json“ lässt sich nicht lesen"),
+        (["vergleiche", "--datei", "a.json", "./a.json"], "Es ist zweimal die Datei „a.json“"),
+        (["vergleiche", "--datei", __file__, "a.json"], "ist keine JSON-Datei"),
         (["zeichne-auf", "sago"], "Das Muster „sago“ gibt es nicht"),
     ],
     ids=str,
@@ -143,9 +161,43 @@ def test_zeige_svg_und_datei(capfd: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capfd, "zeige", "--datei", str(file))
     assert code == 0
     assert "OrderWorkflow" in out
-    code, out, _ = run(capfd, "zeige", "saga", "glatt", "--svg")
+    for arguments, count in ((["saga", "glatt"], 1), (["hallo"], 3), (["--datei", str(file)], 1)):
+        code, out, _ = run(capfd, "zeige", *arguments, "--svg")
+        assert code == 0
+        # Eine gültige Datei, auch mit mehreren Läufen: ein Wurzelelement und darin die Bilder.
+        pictures = list(ET.fromstring(out).iter("{http://www.w3.org/2000/svg}svg"))
+        assert len(pictures) == count
+        assert all(picture.get("width") == "760" for picture in pictures)
+        assert out.count("<style>") == 1
+
+
+def test_das_svg_ist_utf_8_gleich_was_das_terminal_spricht() -> None:
+    done = subprocess.run(
+        [PROGRAM, "zeige", "hallo", "bestaetigung", "--svg"],
+        env=os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    ET.fromstring(done.stdout)
+
+
+def test_vergleiche_szenarien_und_dateien(capfd: pytest.CaptureFixture[str]) -> None:
+    saga = find_pattern("saga")
+    code, out, _ = run(capfd, "vergleiche", "saga", "glatt", "versand-scheitert")
     assert code == 0
-    assert out.startswith("<svg")
+    assert out.startswith("Bis charge_payment gleich; register_parcel")
+    assert "⋮ 2 gleiche Schritte" in out
+    _, full, _ = run(capfd, "vergleiche", "saga", "glatt", "versand-scheitert", "--voll")
+    assert "⋮" not in full
+    assert full.splitlines()[:2] == out.splitlines()[:2]
+    files = [str(saga.history_file(name)) for name in ("glatt", "versand-scheitert")]
+    code, compared, _ = run(capfd, "vergleiche", "--datei", *files)
+    assert code == 0
+    # Ohne Legende weiß der Vergleich nicht, was eine Kompensation ist; sonst sagt er dasselbe.
+    assert compared.split(";")[0] == out.split(";")[0]
+    code, _, _ = run(capfd, "vergleiche", "saga/glatt", "hallo/bestaetigung")
+    assert code == 0
 
 
 def test_konfigurierter_server_und_seine_fehler(

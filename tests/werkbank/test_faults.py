@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import multiprocessing.connection
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -20,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType, TimeoutType
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 from temporalio.worker import Replayer, Worker
 
 from dauerlauf.errors import DauerlaufError
@@ -372,6 +375,23 @@ async def test_ein_anderer_fehler_beim_start_bleibt_sichtbar(timelapse: Timelaps
         await FaultPlan(starts=2).start(timelapse.client, Bookings.run, object(), id="x", task_queue="x")
 
 
+@pytest.mark.parametrize("starts", [1, 2])
+async def test_eine_laufende_id_bleibt_ein_fehler(timelapse: Timelapse, starts: int) -> None:
+    running = await timelapse.client.start_workflow(Bookings.run, "x", id=f"laeuft-{starts}", task_queue="niemand")
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await FaultPlan(starts=starts).start(timelapse.client, Bookings.run, "x", id=running.id, task_queue="niemand")
+    await running.terminate()
+
+
+async def test_zwei_angenommene_starts_fallen_auf(timelapse: Timelapse) -> None:
+    policy = WorkflowIDConflictPolicy.USE_EXISTING
+    with pytest.raises(AssertionError, match="Von 2 Starts wurden 2 angenommen"):
+        await FaultPlan(starts=2).start(
+            timelapse.client, Bookings.run, "x", id="zweimal", task_queue="niemand", id_conflict_policy=policy
+        )
+    await timelapse.client.get_workflow_handle("zweimal").terminate()
+
+
 # Der Plan als Daten
 
 activity_faults = st.builds(
@@ -429,7 +449,8 @@ def test_der_zufall_ist_in_jedem_prozess_derselbe() -> None:
 
 def test_zufaellige_plaene_sind_endlich_und_bunt() -> None:
     many = [FaultPlan.random(seed, ACTIVITIES, rejectable=["book"]) for seed in range(300)]
-    assert all(plan.finite and not plan.deadly for plan in many)
+    assert all(fault.attempts for plan in many for fault in plan.activities)
+    assert not any(plan.deadly for plan in many)
     used = {fault.action for plan in many for fault in plan.activities}
     forbidden = {
         ActivityAction.KILL_BEFORE,
@@ -718,6 +739,67 @@ async def test_nichts_bleibt_zurueck_wenn_der_elternprozess_stirbt(timelapse: Ti
     worker, middleman = map(int, line.split())
     assert await process.wait() == -9
     await eventually(lambda: gone(worker) and gone(middleman))
+
+
+@pytest.mark.prozess
+async def test_exit_code_bleibt_richtig_wenn_zugleich_ein_worker_startet(
+    timelapse: Timelapse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = multiprocessing.connection.wait
+
+    def slow(*arguments: Any) -> Any:
+        ready = real(*arguments)
+        time.sleep(0.1)  # So lange liest noch niemand den Exit-Code, den beide gesehen haben
+        return ready
+
+    arguments = {"task_queue": timelapse.task_queue()}
+    first = await WorkerProcess.start(FACTORY, timelapse.client, arguments=arguments)
+    os.kill(first.pid, signal.SIGKILL)
+    await eventually(lambda: gone(first.pid))
+    monkeypatch.setattr(multiprocessing.connection, "wait", slow)
+    code, second = await asyncio.gather(
+        first.died(), WorkerProcess.start(FACTORY, timelapse.client, arguments=arguments)
+    )
+    second.kill()
+    assert code == -signal.SIGKILL
+
+
+UNGUARDED = """
+import asyncio, sys
+from temporalio.client import Client
+from dauerlauf.errors import DauerlaufError
+from dauerlauf.worker_process import WorkerProcess
+
+async def main():
+    client = await Client.connect(sys.argv[1])
+    try:
+        await WorkerProcess.start("werkbank.stoer_worker:create_worker", client, arguments={"task_queue": "x"})
+    except DauerlaufError as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.prozess
+async def test_skript_ohne_main_bekommt_einen_satz_und_keinen_traceback(timelapse: Timelapse, tmp_path: Path) -> None:
+    script = tmp_path / "ohne_main.py"
+    script.write_text(UNGUARDED)
+    assert timelapse.server is not None
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(script),
+        timelapse.server.address,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, err.decode()) == (0, "")
+    assert out.decode() == (
+        "Der neue Prozess lädt Ihr Skript und startet dabei selbst Worker; "
+        'rufen Sie `asyncio.run(…)` nur unter `if __name__ == "__main__":` auf.\n'
+    )
 
 
 @pytest.mark.prozess

@@ -50,6 +50,38 @@ def test_unerwarteter_code_ist_ein_fehler(page: Path, tmp_path: Path) -> None:
         list(outputs.compare(tmp_path))
 
 
+def test_eine_einzige_seite(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "book" / "andere.md"
+    other.write_text("<!-- ausgabe (2): dauerlauf zeige sago -->\n```text\n```\n", encoding="utf-8")
+    monkeypatch.chdir(other.parent)
+    [found] = outputs.compare(tmp_path, Path("andere.md"))
+    assert (found.page, found.command) == (other, "dauerlauf zeige sago")
+    outputs.insert([found])
+    assert "sago" in other.read_text(encoding="utf-8").split("```text")[1]
+    assert page.read_text(encoding="utf-8") == PAGE
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("book/fehlt.md", "Die Seite „book/fehlt.md“ gibt es nicht; gemeint ist ein Pfad wie `book/index.md`."),
+        ("book", "Die Seite „book“ gibt es nicht; gemeint ist ein Pfad wie `book/index.md`."),
+        ("anderswo/seite.md", "„anderswo/seite.md“ ist keine Seite; Ausgaben stehen unter `book/` und in den "),
+        ("book/leer.md", "Auf der Seite „book/leer.md“ steht keine Ausgabe; sie beginnt mit `<!-- ausgabe: … -->`."),
+    ],
+)
+def test_was_keine_seite_mit_ausgaben_ist(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    (tmp_path / "anderswo").mkdir()
+    (tmp_path / "anderswo" / "seite.md").write_text(PAGE, encoding="utf-8")
+    (tmp_path / "book" / "leer.md").write_text("# Leer\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DauerlaufError) as problem:
+        list(outputs.compare(tmp_path, Path(name)))
+    assert str(problem.value).startswith(message)
+
+
 def test_andere_programme_sind_nicht_erlaubt(page: Path, tmp_path: Path) -> None:
     page.write_text("<!-- ausgabe: rm -rf / -->\n```text\n```\n", encoding="utf-8")
     with pytest.raises(DauerlaufError, match="nur von `dauerlauf`"):

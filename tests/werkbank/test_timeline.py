@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
-from dauerlauf.history import SourceLine, Step, StepKind, steps
+from dauerlauf.history import SourceLine, Step, StepKind, dump, load, steps
 from dauerlauf.scenario import Legend
-from dauerlauf.timeline import MAX_ROWS, Look, Picture, clock_text, html, rows, svg, table
+from dauerlauf.timeline import MAX_ROWS, STYLE, Look, Picture, album, clock_text, html, rows, sign, svg, table
+from dauerlauf.timeline.style import DARK, LIGHT
 
 LEGEND = Legend(
     compensations=frozenset({"release"}),
@@ -199,6 +201,39 @@ def test_gekuerzt_geht_kein_schritt_verloren(names: list[str]) -> None:
     assert (short[0], short[-1]) == (full[0], full[-1])
 
 
+def test_jede_zeile_nennt_ihre_events_und_jedes_event_steht_einmal() -> None:
+    run = eventful()
+    found = rows(run.steps, LEGEND)
+    assert [row.events for row in found[:5]] == [(1,), (2, 3, 4), (5,), (6,), (7, 8)]
+    assert next(row.events for row in found if row.look is Look.TIMER) == (20, 21, 22)
+    claimed = [event for row in found for event in row.events]
+    assert sorted(claimed) == [step.number for step in run.steps]
+
+
+def test_eine_gekuerzte_zeile_steht_auch_fuer_die_mechanik_dazwischen() -> None:
+    run = Run().start()
+    for _ in range(39):
+        run.add(StepKind.WORKFLOW_TASK, internal=True)
+        run.activity("reserve")
+    found = rows(run.steps)
+    fold = next(row for row in found if row.look is Look.FOLD)
+    assert fold.events == tuple(range(found[1].events[-1] + 2, found[3].events[0] - 1))
+    assert [row.events for row in (found[1], found[3])] == [(3, 4, 5), (155, 156, 157)]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_jede_zeile_ist_im_bild_mit_ihrer_nummer_zu_finden(wide: bool) -> None:
+    root = parsed(svg(eventful().steps, LEGEND, title="Lauf", wide=wide))
+    for index, row in enumerate(rows(eventful().steps, LEGEND)):
+        groups = root.findall(f".//{SVG}g[@data-zeile='{index}']")
+        text = "".join("".join(group.itertext()) for group in groups)
+        assert re.sub(r"\s", "", row.title) in re.sub(r"\s", "", text)
+    inside = {id(text) for group in root.iterfind(f".//{SVG}g[@data-zeile]") for text in group.iter(f"{SVG}text")}
+    outside = [text.text for text in root.iter(f"{SVG}text") if id(text) not in inside]
+    types = ["reserve", "ship", "notify", "Timer", "Lager", "Paketdienst"]
+    assert outside == ["Client", "Workflow", *(types if wide else ["Activities", "Systeme"])]
+
+
 @pytest.mark.parametrize(
     ("time", "text"),
     [
@@ -225,7 +260,7 @@ def test_die_tabelle_ist_ohne_farbe_vollstaendig() -> None:
     assert "\x1b" not in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
     squeezed = re.sub(r"\s+", "", text)
-    for part in ("↯ worker-1 antwortet nicht", "Absturz", "⇄ worker-2", "Übernahme", "Versuch 3 ↺", "» 30 min später"):
+    for part in ("↯ worker-1 antwortet nicht", "Absturz", "⇄ worker-2", "Übernahme", "3 Versuche ↺", "» 30 min später"):
         assert part.replace(" ", "") in squeezed
     assert "↩ release" in printed(failing())
     assert "Kompensation" in printed(failing())
@@ -316,6 +351,12 @@ def test_gestalten_unterscheiden_sich_ohne_farbe() -> None:
 
     pictures = {kind: only(kind) for kind in ("plain", "failed", "retry", "compensation")}
     assert len(set(pictures.values())) == 4
+    run = eventful()
+    run.activity("release")
+    run.activity("x", failure="Fehler")
+    alone = {shapes(sign(row)) for row in rows(run.steps, LEGEND) if row.lane == "activity"}
+    # Beginnt, gelungen, noch einmal gelungen, zurückgenommen, gescheitert.
+    assert len(alone) == 5
     # Gefüllt heißt: im ersten Anlauf und endgültig; gestrichelt: noch einmal oder zurück.
     assert {kind for kind, picture in pictures.items() if "stroke-dasharray" in picture} == {"retry", "compensation"}
     text = svg(eventful().steps, LEGEND, title="Lauf")
@@ -347,6 +388,67 @@ def test_texte_sind_in_hell_und_dunkel_lesbar(scheme: str, backgrounds: list[str
     for name in ("fg", "muted", "wf", "ok", "comp", "bad", "wait"):
         for background in [*backgrounds, colours["paper"]]:
             assert contrast(colours[name], background) >= 4.5, (name, background)
+
+
+@pytest.mark.parametrize(
+    ("palette", "backgrounds"), [(LIGHT, ["#fff", "#f6f7f8"]), (DARK, ["#1e2129", "#12161c"])], ids=["hell", "dunkel"]
+)
+def test_striche_heben_sich_in_beiden_paletten_ab(palette: dict[str, str], backgrounds: list[str]) -> None:
+    """WCAG 2.2, Abschnitt 1.4.11: drei zu eins für Linien und Zeichen, 4,5 zu eins für Texte."""
+    for name in set(palette) - {"paper"}:
+        for background in [*backgrounds, palette["paper"]]:
+            least = 3 if name == "rail" else 4.5
+            assert contrast(palette[name], background) >= least, (name, background)
+
+
+@st.composite
+def any_steps(draw: Any) -> list[Step]:
+    """Folgen von Schritten jeder Art, auch solche, die kein Server schriebe."""
+    found: list[Step] = []
+    clock = timedelta(0)
+    for number in range(1, draw(st.integers(1, 14)) + 1):
+        clock += timedelta(seconds=draw(st.sampled_from([0, 0, 0, 0.2, 5, 90_000])))
+        kind = draw(st.sampled_from(list(StepKind)))
+        failure = draw(st.sampled_from(["", "", "Fehler"]))
+        found.append(
+            Step(
+                number,
+                kind,
+                kind.name,
+                clock,
+                actor=draw(st.sampled_from(["client", "workflow", "external", "child", "server", "reserve"])),
+                title=draw(st.sampled_from([kind.value, "reserve", "<&>", "sehr_langer_name_" * 5])),
+                detail=draw(st.sampled_from(["", "„R-1“", "x" * 300])) or failure,
+                name=draw(st.sampled_from(["", "reserve", "release", "ship"])),
+                attempt=draw(st.sampled_from([None, 1, 2, 37])),
+                failure=failure,
+                duration=timedelta(hours=1) if kind is StepKind.TIMER_STARTED else None,
+                caused_by=draw(st.none() | st.integers(1, number)),
+                internal=kind in (StepKind.TIME_SKIP, StepKind.WORKFLOW_TASK),
+                source=draw(st.sampled_from([None, SourceLine("paket/workflow.py", 42, "x", "f")])),
+                attempts=draw(st.sampled_from([(), (clock, clock + timedelta(seconds=1))])),
+                continued=kind is StepKind.STARTED and draw(st.booleans()),
+            )
+        )
+    return found
+
+
+@given(any_steps())
+@settings(max_examples=60, deadline=None)
+def test_aus_jeder_folge_wird_ein_bild_dessen_zeilen_alle_in_der_tabelle_stehen(run: list[Step]) -> None:
+    found = rows(run, LEGEND)
+    page = parsed(html(run, LEGEND, title="Lauf"))
+    body = [[cell.text or "" for cell in row.iter("td")] for row in page.iter("tr")][1:]
+    assert len(body) == len(found)
+    for row, cells in zip(found, body, strict=True):
+        assert parsed(sign(row)).get("aria-hidden") == "true"
+        assert row.title in cells[2]
+        assert row.detail in cells[3]
+    for picture in page.iter(f"{SVG}svg"):
+        shown = {int(group.get("data-zeile") or -1) for group in picture.iter(f"{SVG}g") if group.get("data-zeile")}
+        assert shown == set(range(len(found)))
+        numbers = re.findall(r"-?(?:nan|inf)", ET.tostring(picture, encoding="unicode").partition("<g ")[2])
+        assert not [number for number in numbers if number]
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
@@ -411,6 +513,46 @@ def test_zehntausend_events_brauchen_keine_zwei_sekunden() -> None:
     assert len(picture) < 100_000
 
 
+@pytest.mark.bank
+def test_messung_zehntausend_events(tmp_path: Path) -> None:
+    history = big(10_000)
+    file = tmp_path / "lang.json"
+    file.write_text(dump(history), encoding="utf-8")
+    times = {}
+    started = time.perf_counter()
+    loaded = load(file)
+    times["lesen"] = time.perf_counter() - started
+    started = time.perf_counter()
+    run = steps(loaded)
+    for wide in (False, True):
+        svg(run, LEGEND, title="Lang", wide=wide)
+    times["SVG, schmal und breit"] = time.perf_counter() - started
+    started = time.perf_counter()
+    Console(file=io.StringIO(), width=100).print(table(run, LEGEND))
+    times["Tabelle"] = time.perf_counter() - started
+    print("\n10.000 Events: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items()))
+    assert sum(times.values()) - times["lesen"] < 2
+
+
+def test_mehrere_bilder_stehen_in_einem_svg_mit_einem_css() -> None:
+    pictures = [(f"Lauf {i}", svg(failing().steps, LEGEND, title=f"{i}", wide=True, style=False)) for i in range(3)]
+    root = parsed(album(pictures))
+    inner = root.findall(f"{SVG}svg")
+    places = [(float(each.get("y") or 0), float(each.get("height") or 0)) for each in inner]
+    assert all(y + height < following for (y, height), (following, _) in pairwise(places))
+    assert float(root.get("height") or 0) > sum(places[-1])
+    assert album(pictures).count("<style>") == 1
+    assert [text.text for text in root.findall(f"{SVG}text")] == ["Lauf 0", "Lauf 1", "Lauf 2"]
+    assert album(pictures[:1]) == pictures[0][1]
+
+
+def test_ohne_css_ist_ein_bild_kleiner_und_sonst_gleich() -> None:
+    with_style, without = (svg(eventful().steps, LEGEND, title="Lauf", style=style) for style in (True, False))
+    assert with_style.replace(f"<style>{STYLE}</style>", "") == without
+    assert html(eventful().steps, LEGEND, title="Lauf").count("<style>") == 1
+    assert "<style>" not in html(eventful().steps, LEGEND, title="Lauf", style=False)
+
+
 # -- im Browser
 
 
@@ -461,5 +603,53 @@ def test_auf_telefon_und_bildschirm_passt_alles(browser: Any, tmp_path: Path, wi
             })"""
         )
         assert outside == []
+    finally:
+        page.close()
+
+
+@pytest.mark.browser
+def test_gedruckt_ist_das_bild_breit_und_hell_und_bleibt_auf_einer_seite(browser: Any, tmp_path: Path) -> None:
+    page_file = tmp_path / "seite.html"
+    figures = "".join(html(eventful().steps, LEGEND, title=f"Lauf {i}", style=i == 0) for i in range(3))
+    page_file.write_text(
+        '<!doctype html><html lang="de"><meta charset="utf-8"><title>x</title>'
+        f'<body data-md-color-scheme="slate" style="font-family:DejaVu Sans">{figures}',
+        encoding="utf-8",
+    )
+    page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    try:
+        page.goto(page_file.as_uri())
+        page.emulate_media(media="print", color_scheme="dark")
+        shown = page.evaluate(
+            "[...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width)"
+            ".map(s => [s.parentElement.className, getComputedStyle(s).getPropertyValue('--dl-fg')])"
+        )
+        assert shown == [["dl-breit", LIGHT["fg"]]] * 3
+        breaks = "[...document.querySelectorAll('figure')].map(f => getComputedStyle(f).breakInside)"
+        assert page.evaluate(breaks) == ["avoid"] * 3
+        # Jedes der drei Bilder ist höher als eine halbe Seite; ungeteilt braucht jedes seine eigene.
+        pages = re.findall(rb"/Type /Page\b", page.pdf(format="A5", landscape=False))
+        assert len(pages) == 3
+    finally:
+        page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("scheme", "palette"), [("light", LIGHT), ("dark", DARK)])
+def test_allein_geoeffnet_bringt_das_bild_schrift_und_papier_mit(
+    browser: Any, tmp_path: Path, scheme: str, palette: dict[str, str]
+) -> None:
+    file = tmp_path / "lauf.svg"
+    file.write_text(svg(eventful().steps, LEGEND, title="Lauf", wide=True), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1000, "height": 800}, color_scheme=scheme)
+    try:
+        page.goto(file.as_uri())
+        font, paper = page.evaluate(
+            "(s => [s.fontFamily, s.backgroundColor])(getComputedStyle(document.documentElement))"
+        )
+        assert "sans-serif" in font
+        digits = palette["paper"].lstrip("#")
+        digits = "".join(2 * digit for digit in digits) if len(digits) == 3 else digits
+        assert paper == f"rgb({', '.join(str(int(digits[i : i + 2], 16)) for i in (0, 2, 4))})"
     finally:
         page.close()

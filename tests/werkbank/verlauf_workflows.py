@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import nexusrpc
+import nexusrpc.handler
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, NexusOperationError
 
 LIMIT = timedelta(seconds=5)
 STATUS = SearchAttributeKey.for_keyword("BestellStatus")
@@ -131,6 +133,13 @@ class Desk:
         """Nimmt die Entscheidung entgegen."""
         self.decision = who
 
+    @workflow.query
+    def decided(self, by: str) -> str:
+        """Sagt, ob diese Person entschieden hat; auf ein leeres Feld gibt es keine Antwort."""
+        if not by:
+            raise ValueError("Wer?")
+        return f"{workflow.info().run_id}: {self.decision == by}"
+
     @workflow.update
     async def amount(self, cents: int) -> int:
         """Ändert den Betrag."""
@@ -155,5 +164,89 @@ class ChangedFulfilment:
         return order.number
 
 
-WORKFLOWS = [Fulfilment, Letter, Desk]
-ACTIVITIES: list[Callable[..., Any]] = [reserve, charge, ship, release, notify]
+@activity.defn
+async def watch(text: str) -> None:
+    """Läuft, bis jemand sie abbricht; sie erfährt es vom Heartbeat."""
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(0.02)
+
+
+@workflow.defn
+class Shelf:
+    """Child Workflow, der nur mit einem Abbruch endet."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wartet."""
+        await workflow.wait_condition(lambda: False)
+
+
+@nexusrpc.handler.service_handler(name="Porto")
+class Postage:
+    """Nexus-Dienst, der sofort antwortet."""
+
+    @nexusrpc.handler.sync_operation
+    async def quote(self, _: nexusrpc.handler.StartOperationContext, grams: int) -> int:
+        """Der Preis in Cent; was zu schwer ist, lehnt er ab."""
+        if grams > 1000:
+            raise nexusrpc.OperationError("zu schwer", state=nexusrpc.OperationErrorState.FAILED)
+        return grams
+
+
+@workflow.defn
+class Mailing:
+    """Fragt einen Nexus-Dienst nach zwei Preisen."""
+
+    @workflow.run
+    async def run(self, endpoint: str) -> int:
+        """Der erste Preis; den zweiten gibt es nicht."""
+        porto = workflow.create_nexus_client(service="Porto", endpoint=endpoint)
+        price: int = await porto.execute_operation("quote", 500, output_type=int)
+        try:
+            await porto.execute_operation("quote", 5000, output_type=int)
+        except NexusOperationError:
+            workflow.logger.info("Zu schwer.")
+        return price
+
+
+@workflow.defn
+class Hub:
+    """Spricht mit anderen Workflows, bricht Begonnenes ab und beginnt dann von vorn."""
+
+    @workflow.run
+    async def run(self, rest: int) -> str:
+        """Was `rest` noch übrig lässt, geschieht in einem neuen Lauf."""
+        if rest:
+            await self.talk()
+            workflow.continue_as_new(rest - 1)
+        return "fertig"
+
+    async def talk(self) -> None:
+        """Ein Child Workflow, ein Signal und drei Abbrüche."""
+        await workflow.execute_child_workflow(Letter.run, 2, id=f"{workflow.info().workflow_id}-brief")
+        second = await workflow.start_child_workflow(Shelf.run, id=f"{workflow.info().workflow_id}-regal")
+        watching = workflow.start_activity(
+            watch,
+            "Lager",
+            start_to_close_timeout=timedelta(minutes=5),
+            heartbeat_timeout=LIMIT,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        alarm = asyncio.create_task(workflow.sleep(timedelta(days=9)))
+        # Damit die Activity wirklich läuft, bevor sie abbrechen soll.
+        await workflow.execute_activity(release, Order("N-1"), start_to_close_timeout=LIMIT)
+        desk = workflow.get_external_workflow_handle(f"{workflow.info().workflow_id}-tisch")
+        await desk.signal("decide", "Zentrale")
+        for task in (watching, second, alarm):
+            task.cancel()
+        await asyncio.gather(watching, second, alarm, return_exceptions=True)
+        other = workflow.get_external_workflow_handle("gibt-es-nicht")
+        try:
+            await other.cancel()
+        except ApplicationError:
+            workflow.logger.info("Diesen Workflow gibt es nicht.")
+
+
+WORKFLOWS = [Fulfilment, Letter, Desk, Shelf, Hub, Mailing]
+ACTIVITIES: list[Callable[..., Any]] = [reserve, charge, ship, release, notify, watch]

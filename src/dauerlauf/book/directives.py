@@ -12,7 +12,7 @@ from markdown.blockparser import BlockParser
 from markdown.blockprocessors import BlockProcessor
 from markdown.treeprocessors import Treeprocessor
 
-from dauerlauf.book import catalogue, glossary, lexicon, listing, proof, run
+from dauerlauf.book import catalogue, comparison, glossary, lexicon, listing, proof, run
 from dauerlauf.book.page import PageContext, PageError
 from dauerlauf.errors import DauerlaufError
 
@@ -80,6 +80,7 @@ BUILDERS: dict[str, Builder] = {
     "fehlerlexikon": lexicon.build,
     "glossar": glossary.build,
     "meldung": lexicon.build_message,
+    "vergleich": comparison.build,
 }
 
 
@@ -127,7 +128,7 @@ class Figures(Treeprocessor):
     def run(self, root: Element) -> None:
         for link in root.iter("a"):
             target = link.get("href", "").removeprefix("#")
-            if link.get("href", "").startswith(("#listing-", "#lauf-")) and not (link.text or len(link)):
+            if link.get("href", "").startswith(("#listing-", "#lauf-", "#vergleich-")) and not (link.text or len(link)):
                 if target not in self.context.labels:
                     raise self.context.error(0, f"Der Verweis „#{target}“ führt zu keinem Listing oder Bild der Seite.")
                 link.text = self.context.labels[target]

@@ -1,4 +1,4 @@
-"""Zwei Handgriffe nur für MkDocs: Navigation ableiten, Suchindex um deutsche Wortformen ergänzen.
+"""Zwei Handgriffe nur für MkDocs: Navigation ableiten, Suchindex ergänzen.
 
 Inhalt entsteht hier keiner: Zensical kennt keine Hooks und baut trotzdem dieselben Seiten.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dauerlauf.book.glossary import load
+from dauerlauf.book.lexicon import entries
 from dauerlauf.book.navigation import navigation
 from dauerlauf.book.search import extend
 
@@ -27,5 +28,6 @@ def on_post_build(config: MkDocsConfig) -> None:
     """Ergänzt den fertigen Suchindex."""
     file = Path(config.site_dir) / "search" / "search_index.json"
     index = json.loads(file.read_text(encoding="utf-8"))
-    extended = extend(index, load(Path(config.docs_dir) / "glossar.yml"))
+    book = Path(config.docs_dir)
+    extended = extend(index, load(book / "glossar.yml"), entries(book.parent))
     file.write_text(json.dumps(extended, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")

@@ -68,6 +68,7 @@ class PageContext:
         self._counts: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self.tooltips = True
+        self._done: set[str] = set()
 
     @property
     def root(self) -> Path:
@@ -104,6 +105,12 @@ class PageContext:
         if path is None:
             return "Seite"
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    def first(self, what: str) -> bool:
+        """Ob die Seite das zum ersten Mal braucht, etwa das CSS der Bilder."""
+        known = what in self._done
+        self._done.add(what)
+        return not known
 
     def link(self, target: str) -> str:
         """Der Verweis von dieser Seite auf ``target`` (von ``book/`` aus, etwa ``glossar.md#saga``)."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from html import escape
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
+from dauerlauf.book.figure import figure
 from dauerlauf.book.page import PageContext, slug
-from dauerlauf.errors import DauerlaufError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from temporalio.client import WorkflowHistory
 
     from dauerlauf.book.directives import Directive
@@ -23,31 +20,28 @@ def build(context: PageContext, directive: Directive) -> Element:
     """Baut das Bild eines Laufs; DauerlaufError, wenn Muster, Szenario oder Aufzeichnung fehlen."""
     # Erst hier: Seiten ohne Lauf sollen nicht auf den Import des Temporal-SDK warten.
     from dauerlauf import history, timeline
+    from dauerlauf.compare import recording
     from dauerlauf.scenario import find_pattern
 
     directive.allow(words=range(1, 2), text=True)
     pattern_name, _, scenario_name = directive.words[0].partition("/")
     scenario = find_pattern(pattern_name).find(scenario_name)
-    recorded = history.load(_recorded(scenario))
+    file = recording(scenario)
+    recorded = history.load(file)
     # Ein Replay beim Bau: Es nennt zu jedem Event die Zeile im Workflow und scheitert, wenn Bild und Code nicht
     # mehr zusammenpassen.
-    steps = history.steps(recorded, sources=asyncio.run(history.source_lines(recorded, scenario.pattern.workflows)))
-    label, anchor = context.label("Bild", f"lauf-{slug(scenario.name)}")
-    caption = escape(directive.text or "")
-    picture = timeline.html(steps, scenario.pattern.legend, title=directive.text or "")
-    plain = f"<figcaption>{caption}</figcaption>"
-    if plain not in picture:
-        raise DauerlaufError("Das Bild trägt seine Unterschrift nicht; die Nummer findet keinen Platz.")
-    numbered = f'<figcaption><a class="nummer" href="#{anchor}">{label}</a>{caption}</figcaption>'
-    # Die Suche soll die Sätze der Seite finden, nicht jede Beschriftung im Bild.
-    box = Element("div", {"class": "lauf", "id": anchor, "data-search-exclude": ""})
-    SubElement(box, "p").text = context.md.htmlStash.store(picture.replace(plain, numbered))
-    return box
+    sources = asyncio.run(history.source_lines(recorded, scenario.pattern.workflows))
+    steps = history.steps(recorded, sources=sources, queries=history.load_queries(file))
+    caption = directive.text or ""
+    style = context.first("css-der-bilder")
+    picture = timeline.html(steps, scenario.pattern.legend, title=caption, style=style)
+    return figure(context, "lauf", f"lauf-{slug(scenario.name)}", caption, picture)
 
 
 def costs(context: PageContext, directive: Directive) -> Element:
     """Baut die Tabelle der Kosten: je Szenario, was die aufgezeichnete History enthält."""
     from dauerlauf import history
+    from dauerlauf.compare import recording
     from dauerlauf.scenario import find_pattern
 
     directive.allow(words=range(1, 20))
@@ -66,7 +60,7 @@ def costs(context: PageContext, directive: Directive) -> Element:
     for scenario in scenarios:
         row = SubElement(body, "tr")
         SubElement(row, "th", {"scope": "row"}).text = scenario.title
-        for cell in count(history.load(_recorded(scenario))):
+        for cell in count(history.load(recording(scenario))):
             SubElement(row, "td", {"class": "zahl"}).text = cell
     return box
 
@@ -82,11 +76,3 @@ def count(recorded: WorkflowHistory) -> tuple[str, str, str, str, str]:
         str(kinds.count("timer_started_event_attributes")),
         f"{size / 1024:.1f}\u202fKiB".replace(".", ","),
     )
-
-
-def _recorded(scenario: Scenario) -> Path:
-    file = scenario.pattern.history_file(scenario.name)
-    if not file.is_file():
-        command = f"uv run dauerlauf zeichne-auf {scenario.pattern.name}"
-        raise DauerlaufError(f"Das Szenario „{scenario.name}“ ist nicht aufgezeichnet; starten Sie „{command}“.")
-    return file

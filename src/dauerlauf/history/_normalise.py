@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -20,9 +21,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import Payload, WorkerVersionStamp
 from temporalio.api.enums.v1 import TaskQueueKind
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.query.v1 import WorkflowQuery, WorkflowQueryResult
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.client import WorkflowHistory
+
+from dauerlauf.history._backoff import backoffs, nanoseconds
+from dauerlauf.history._queries import Query
 
 BASE_TIME = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 """Beginn jeder vereinheitlichten Historie: ein Montag, 9 Uhr in Flensburg."""
@@ -41,6 +46,7 @@ _PORT = r"(?:127\.0\.0\.1|localhost|\[::1\]):\d{4,5}\b"
 _MARKER_TIME = re.compile(r'("(?:complete_time|original_schedule_time)":)\{"seconds":(\d+),"nanos":(\d+)\}')
 _TEXT_ENCODINGS = ("json/plain", "json/protobuf", "json/external-storage-reference")
 _HEX32 = re.compile(r"[0-9a-f]{32}")
+_Message = TypeVar("_Message", bound=Message)
 _WORKER_EVENTS = ("workflow_task_", "activity_task_")
 
 
@@ -80,6 +86,32 @@ def normalise(history: WorkflowHistory) -> WorkflowHistory:
             started.history_size_bytes = size
         size += event.ByteSize()
     return WorkflowHistory(normaliser.text(history.workflow_id), events)
+
+
+def normalise_queries(queries: Sequence[Query], history: WorkflowHistory) -> list[Query]:
+    """Vereinheitlicht die Queries eines Laufs so, wie :func:`normalise` seine Historie vereinheitlicht.
+
+    Args:
+        queries: Die aufgezeichneten Queries; sie bleiben unverändert.
+        history: Die Historie desselben Laufs, noch nicht vereinheitlicht.
+
+    Returns:
+        Neue Queries mit denselben Ersatzwerten für UUIDs, Zeiten und Pfade wie in der vereinheitlichten Historie.
+    """
+    events = [HistoryEvent.FromString(event.SerializeToString()) for event in history.events]
+    if not queries or not events:
+        return list(queries)
+    normaliser = _Normaliser(events)
+    for event in events:
+        normaliser.clean(event)
+    return [
+        Query(
+            query.event,
+            normaliser.message(WorkflowQuery.FromString(query.request.SerializeToString())),
+            normaliser.message(WorkflowQueryResult.FromString(query.result.SerializeToString())),
+        )
+        for query in queries
+    ]
 
 
 class _Clock:
@@ -171,22 +203,15 @@ def _planned(event: HistoryEvent, by_id: Mapping[int, HistoryEvent]) -> tuple[in
     if event.HasField("timer_fired_event_attributes"):
         opener = by_id.get(event.timer_fired_event_attributes.started_event_id)
         if opener is not None:
-            return opener.event_id, _nanoseconds(opener.timer_started_event_attributes.start_to_fire_timeout)
+            return opener.event_id, nanoseconds(opener.timer_started_event_attributes.start_to_fire_timeout)
     if event.HasField("activity_task_started_event_attributes"):
         started = event.activity_task_started_event_attributes
         opener = by_id.get(started.scheduled_event_id)
         if opener is not None:
             policy = opener.activity_task_scheduled_event_attributes.retry_policy
-            delay, ceiling, total = _nanoseconds(policy.initial_interval), _nanoseconds(policy.maximum_interval), 0
-            for _ in range(min(started.attempt - 1, 10_000)):
-                total += min(delay, ceiling) if ceiling else delay
-                delay = min(int(delay * (policy.backoff_coefficient or 1)), 10**18)
+            *_, total = backoffs(policy, min(max(started.attempt, 1), 10_001))
             return opener.event_id, total
     return None, 0
-
-
-def _nanoseconds(duration: Duration) -> int:
-    return duration.seconds * _SECOND + duration.nanos
 
 
 class _Normaliser:
@@ -242,7 +267,7 @@ class _Normaliser:
         event.version = 0
         for message in list(_messages(event)):
             if isinstance(message, Duration):
-                message.FromNanoseconds(self._clock.duration(event.event_id, _nanoseconds(message)))
+                message.FromNanoseconds(self._clock.duration(event.event_id, nanoseconds(message)))
                 continue
             self._clean_message(message, worker=worker)
         event.event_time.FromNanoseconds(self._clock.stable[event.event_id])
@@ -253,6 +278,11 @@ class _Normaliser:
         attributes: Message = getattr(event, kind) if kind else event
         if "worker_version" in attributes.DESCRIPTOR.fields_by_name:
             attributes.ClearField("worker_version")
+
+    def message(self, message: _Message) -> _Message:
+        for part in list(_messages(message)):
+            self._clean_message(part, worker=False)
+        return message
 
     def _clean_message(self, message: Message, *, worker: bool) -> None:
         if isinstance(message, Timestamp):

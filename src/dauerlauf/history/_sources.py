@@ -1,4 +1,4 @@
-"""Zu jedem Event die Zeile im Workflow-Code finden, die es ausgelöst hat."""
+"""Zu jedem Event die Zeile im Workflow-Code finden, die es ausgelöst hat, und was die Variablen dabei enthielten."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import inspect
 import linecache
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import temporalio.converter
 from temporalio import workflow
@@ -21,7 +22,30 @@ from dauerlauf.errors import DauerlaufError
 from dauerlauf.history._normalise import package_path
 from dauerlauf.history._steps import CLOSING, SourceLine
 from dauerlauf.history._text import marker_data, one_line
+from dauerlauf.history._variables import Variables, frame_variables
 from dauerlauf.server import runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Eine Stelle im Workflow-Code und die Variablen, die dort zu sehen sind."""
+
+    source: SourceLine
+    variables: Variables
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Was der Workflow-Code tat, Event für Event.
+
+    ``sources`` ist das Ergebnis von :func:`source_lines`. ``spots`` kennt dieselben Stellen samt Variablen, soweit
+    dort Code des Workflows lief. ``waiting`` nennt je Event die Stelle, an der der Workflow wartete, als es eintrat;
+    gehört das Event zu einem Vorgang, dann die des Teils, der diesen Vorgang beauftragt hat.
+    """
+
+    sources: Mapping[int, SourceLine]
+    spots: Mapping[int, Spot]
+    waiting: Mapping[int, Spot]
 
 
 async def source_lines(
@@ -48,7 +72,40 @@ async def source_lines(
     Raises:
         DauerlaufError: Die Historie passt nicht zum Code.
     """
-    recorder = _SourceRecorder(workflows)
+    recorder = _SourceRecorder(workflows, variables=False)
+    await _replay(history, workflows, recorder, data_converter)
+    return {number: _source_line(stop.place) for number, stop in _matched(history.events, recorder).items()}
+
+
+async def trace(
+    history: WorkflowHistory,
+    workflows: Sequence[type],
+    *,
+    data_converter: temporalio.converter.DataConverter = temporalio.converter.DataConverter.default,
+) -> Trace:
+    """Wie :func:`source_lines`, dazu die Variablen und die Stellen, an denen der Workflow wartete.
+
+    Args, Raises: wie bei :func:`source_lines`.
+
+    Returns:
+        Die Spur des Replays; sie ist in jedem Prozess dieselbe.
+    """
+    recorder = _SourceRecorder(workflows, variables=True)
+    await _replay(history, workflows, recorder, data_converter)
+    stops = _matched(history.events, recorder)
+    return Trace(
+        sources={number: _source_line(stop.place) for number, stop in stops.items()},
+        spots={number: _spot(stop) for number, stop in stops.items()},
+        waiting={number: _spot(stop) for number, stop in _waiting(history.events, stops, recorder)},
+    )
+
+
+async def _replay(
+    history: WorkflowHistory,
+    workflows: Sequence[type],
+    recorder: _SourceRecorder,
+    data_converter: temporalio.converter.DataConverter,
+) -> None:
     replayer = Replayer(
         workflows=workflows,
         workflow_runner=recorder,
@@ -67,20 +124,37 @@ async def source_lines(
         message = re.search(r'message: "((?:[^"\\]|\\.)*)"', text)
         reason = message[1] if message else text
         raise DauerlaufError(f"Die Historie passt nicht zum Code, zeichnen Sie sie neu auf ({reason}).")
-    return _matched(history.events, recorder)
 
 
-_Place = tuple[str, int, str]
-"""Dateiname, Zeile, Funktion."""
+class _Place(NamedTuple):
+    """Dateiname, Zeile, Funktion."""
+
+    file: str
+    line: int
+    function: str
+
+
+class _Stop(NamedTuple):
+    """Ein Halt: die Stelle, die Variablen und die Nummer der Task des Workflows (0: die mit ``@workflow.run``)."""
+
+    place: _Place
+    variables: Variables = ()
+    task: int = 0
 
 
 class _SourceRecorder(UnsandboxedWorkflowRunner):
-    """Führt Workflows ohne Sandbox aus und merkt sich zu jedem Befehl die Zeile, von der er kommt."""
+    """Führt Workflows ohne Sandbox aus und merkt sich zu jedem Befehl die Zeile, von der er kommt.
 
-    def __init__(self, workflows: Sequence[type]) -> None:
-        self.places: dict[tuple[str, str], list[_Place | None]] = {}
-        self.last_run: _Place | None = None
+    Mit ``variables`` auch die Variablen und, wo jede Task am Ende einer Aktivierung wartet.
+    """
+
+    def __init__(self, workflows: Sequence[type], *, variables: bool) -> None:
+        self.stops: dict[tuple[str, str], list[_Stop | None]] = {}
+        self.waiting: dict[int, dict[int, _Stop]] = {}
+        """WorkflowTaskStarted → Nummer der Task → wo sie danach wartet."""
+        self.last_run: _Stop | None = None
         self.definitions: dict[str, workflow._Definition] = {}
+        self._variables = variables
         self._roots: set[str] = set()
         for cls in workflows:
             definition = workflow._Definition.must_from_class(cls)
@@ -94,16 +168,20 @@ class _SourceRecorder(UnsandboxedWorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         instance: Any = super().create_instance(det)
         activate, add_command = instance.activate, instance._add_command
-        pending: list[tuple[Any, _Place | None]] = []
+        pending: list[tuple[Any, _Stop | None]] = []
         run_code = inspect.unwrap(det.defn.run_fn).__code__
+        numbers: dict[Any, int] = {}
+
+        def number(task: Any) -> int:
+            return 0 if task is instance._primary_task else numbers.setdefault(task, len(numbers) + 1)
 
         def remember_run(frame: FrameType, event: str, argument: object) -> None:
             if event == "return" and frame.f_code is run_code:
-                self.last_run = (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+                self.last_run = _Stop(_place(frame), self._seen(instance, [frame]))
 
         def recording_add_command() -> Any:
             command = add_command()
-            pending.append((command, self._caller(instance)))
+            pending.append((command, self._caller(instance, number)))
             return command
 
         def recording_activate(activation: Any) -> Any:
@@ -117,26 +195,60 @@ class _SourceRecorder(UnsandboxedWorkflowRunner):
             finally:
                 sys.setprofile(profile)
                 sys.set_coroutine_origin_tracking_depth(depth)
-                for command, place in pending:
+                for command, stop in pending:
                     if key := _command_key(command):
-                        self.places.setdefault(key, []).append(place)
+                        self.stops.setdefault(key, []).append(stop)
                 pending.clear()
+                if self._variables:
+                    stops = {number(task): self._suspended(instance, task) for task in instance._tasks}
+                    self.waiting[activation.history_length] = {n: stop for n, stop in stops.items() if stop}
 
         instance._add_command, instance.activate = recording_add_command, recording_activate
         return cast(WorkflowInstance, instance)
 
-    def _caller(self, loop: Any) -> _Place | None:
+    def _caller(self, instance: Any, number: Callable[[Any], int]) -> _Stop | None:
+        task = asyncio.current_task(instance)
+        stack: list[FrameType] = []
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             if self._own(frame.f_code.co_filename):
-                return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname
+                stack.insert(0, frame)
             frame = frame.f_back
-        task = asyncio.current_task(loop)
+        if stack:
+            return _Stop(_place(stack[-1]), self._seen(instance, stack, task), number(task))
         origin = getattr(task.get_coro(), "cr_origin", None) if task is not None else None
-        return next((place for place in origin or () if self._own(place[0])), None)
+        place = next((_Place(*place) for place in origin or () if self._own(place[0])), None)
+        return _Stop(place, self._seen(instance, [], task), number(task)) if place else None
+
+    def _suspended(self, instance: Any, task: Any) -> _Stop | None:
+        """Wo eine Task wartet, die gerade nicht läuft; ``None``, wenn dort kein eigener Code liegt."""
+        frames = self._awaiting(task)
+        return _Stop(_place(frames[-1]), self._seen(instance, frames, task)) if frames else None
+
+    def _awaiting(self, task: Any) -> list[FrameType]:
+        found = []
+        awaited = task.get_coro()
+        while awaited is not None:
+            frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+            if frame is not None and self._own(frame.f_code.co_filename):
+                found.append(frame)
+            awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+        return found
+
+    def _seen(self, instance: Any, frames: Sequence[FrameType], task: Any = None) -> Variables:
+        """Die Variablen des Workflow-Objekts und der Funktionen, in denen er gerade steckt, von außen nach innen."""
+        if not self._variables:
+            return ()
+        primary = instance._primary_task
+        outer = self._awaiting(primary) if task is not None and task is not primary else []
+        return frame_variables(instance._object, [*outer, *frames], self._own)
 
     def _own(self, filename: str) -> bool:
         return any(filename == root or (root.endswith("/") and filename.startswith(root)) for root in self._roots)
+
+
+def _place(frame: FrameType) -> _Place:
+    return _Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
 
 
 def _command_key(command: Any) -> tuple[str, str] | None:
@@ -198,47 +310,75 @@ def _event_key(event: HistoryEvent, by_id: Mapping[int, HistoryEvent]) -> tuple[
     return (_COMMAND_OF[kind], "") if kind in _COMMAND_OF else None
 
 
-def _matched(events: Sequence[HistoryEvent], recorder: _SourceRecorder) -> dict[int, SourceLine]:
+def _matched(events: Sequence[HistoryEvent], recorder: _SourceRecorder) -> dict[int, _Stop]:
     by_id = {event.event_id: event for event in events}
-    places = {key: list(reversed(found)) for key, found in recorder.places.items()}
+    stops = {key: list(reversed(found)) for key, found in recorder.stops.items()}
     started = events[0].workflow_execution_started_event_attributes if events else None
     definition = recorder.definitions.get(started.workflow_type.name) if started is not None else None
-    result: dict[int, SourceLine] = {}
+    result: dict[int, _Stop] = {}
     for event in events:
         kind = event.WhichOneof("attributes") or ""
-        place: _Place | None = None
+        stop: _Stop | None = None
         if kind == "workflow_execution_started_event_attributes" and definition is not None:
-            place = _definition_place(definition.run_fn)
+            stop = _definition_place(definition.run_fn)
         elif kind in CLOSING and hasattr(getattr(event, kind), "workflow_task_completed_event_id"):
-            place = recorder.last_run
+            stop = recorder.last_run
         elif kind == "workflow_execution_signaled_event_attributes" and definition is not None:
             signal = definition.signals.get(event.workflow_execution_signaled_event_attributes.signal_name)
-            place = _definition_place(signal.fn) if signal is not None else None
+            stop = _definition_place(signal.fn) if signal is not None else None
         elif kind == "workflow_execution_update_accepted_event_attributes" and definition is not None:
             accepted = event.workflow_execution_update_accepted_event_attributes.accepted_request
             update = definition.updates.get(accepted.input.name)
-            place = _definition_place(update.fn) if update is not None else None
+            stop = _definition_place(update.fn) if update is not None else None
         elif key := _event_key(event, by_id):
-            waiting = places.get(key)
-            place = waiting.pop() if waiting else None
-        if place is not None:
-            result[event.event_id] = _source_line(place)
+            issued = stops.get(key)
+            stop = issued.pop() if issued else None
+        if stop is not None:
+            result[event.event_id] = stop
     return result
 
 
-def _definition_place(function: Callable[..., Any]) -> _Place | None:
+def _waiting(
+    events: Sequence[HistoryEvent], stops: Mapping[int, _Stop], recorder: _SourceRecorder
+) -> Iterator[tuple[int, _Stop]]:
+    current: Mapping[int, _Stop] = {}
+    # Die Task, die den letzten Befehl gegeben hat; die mit `@workflow.run` wartet oft nur auf sie.
+    busy = 0
+    for event in events:
+        kind = event.WhichOneof("attributes") or ""
+        attributes: Any = getattr(event, kind, None)
+        if event.HasField("workflow_task_completed_event_attributes"):
+            current = recorder.waiting.get(attributes.started_event_id, current)
+        # Bei einem Workflow-Task verweisen sie auf Events ohne Halt.
+        opener = stops.get(getattr(attributes, "scheduled_event_id", 0) or getattr(attributes, "started_event_id", 0))
+        stop = current.get(opener.task) if opener is not None else None
+        if stop is None and opener is not None and 0 in current:
+            # Die Task hat keinen eigenen Code, etwa in `asyncio.gather(workflow.execute_activity(...))`.
+            stop = opener._replace(variables=current[0].variables)
+        stop = stop or current.get(busy) or current.get(0)
+        if stop is not None:
+            yield event.event_id, stop
+        if event.event_id in stops and stops[event.event_id].variables:
+            busy = stops[event.event_id].task
+
+
+def _definition_place(function: Callable[..., Any]) -> _Stop:
     """Die Zeile mit ``def``, nicht die des ersten Dekorators."""
     function = inspect.unwrap(function)
     code = function.__code__
     try:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError):
-        return code.co_filename, code.co_firstlineno, code.co_qualname
+        return _Stop(_Place(code.co_filename, code.co_firstlineno, code.co_qualname))
     offset = next((i for i, line in enumerate(lines) if re.match(r"\s*(async\s+)?def\s", line)), 0)
-    return code.co_filename, first + offset, code.co_qualname
+    return _Stop(_Place(code.co_filename, first + offset, code.co_qualname))
 
 
 def _source_line(place: _Place) -> SourceLine:
     file, line, function = place
     text = linecache.getline(file, line).strip()
     return SourceLine(file=package_path(file), line=line, text=text, function=function.rpartition(".<locals>.")[2])
+
+
+def _spot(stop: _Stop) -> Spot:
+    return Spot(_source_line(stop.place), stop.variables)

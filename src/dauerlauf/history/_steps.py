@@ -10,16 +10,19 @@ from enum import StrEnum
 from typing import Any
 
 from temporalio.api.common.v1 import Payloads
-from temporalio.api.enums.v1 import EventType, TimeoutType
+from temporalio.api.enums.v1 import ContinueAsNewInitiator, EventType, TimeoutType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
+from dauerlauf.history._backoff import backoffs
+from dauerlauf.history._queries import Query
 from dauerlauf.history._text import (
     arguments,
     duration_text,
     failure_text,
     join_texts,
     marker_data,
+    one_line,
     readable,
     to_timedelta,
     words,
@@ -48,9 +51,15 @@ class StepKind(StrEnum):
     TIMER_FIRED = "Timer abgelaufen"
     TIMER_CANCELED = "Timer gelöscht"
     TIME_SKIP = "Zeitsprung"
+    QUERY = "Query"
     SIGNAL = "Signal"
     SIGNAL_SENT = "Signal gesendet"
     SIGNAL_DELIVERED = "Signal zugestellt"
+    SIGNAL_FAILED = "Signal nicht zustellbar"
+    CANCEL_SENT = "Abbruch weitergegeben"
+    CANCEL_DELIVERED = "Abbruch zugestellt"
+    CANCEL_FAILED = "Abbruch nicht zustellbar"
+    UPDATE_ADMITTED = "Update eingegangen"
     UPDATE_ACCEPTED = "Update angenommen"
     UPDATE_COMPLETED = "Update beantwortet"
     UPDATE_REJECTED = "Update abgelehnt"
@@ -59,10 +68,13 @@ class StepKind(StrEnum):
     CHILD_STARTED = "Child Workflow gestartet"
     CHILD_COMPLETED = "Child Workflow fertig"
     CHILD_FAILED = "Child Workflow gescheitert"
+    CHILD_CANCELED = "Child Workflow abgebrochen"
     NEXUS_SCHEDULED = "Nexus-Operation beauftragt"
     NEXUS_STARTED = "Nexus-Operation gestartet"
     NEXUS_COMPLETED = "Nexus-Operation fertig"
     NEXUS_FAILED = "Nexus-Operation gescheitert"
+    NEXUS_CANCELED = "Nexus-Operation abgebrochen"
+    NEXUS_CANCEL_REQUESTED = "Nexus-Operation soll abbrechen"
     PATCH = "Patch"
     MARKER = "Vermerk"
     ATTRIBUTES = "Suchattribute"
@@ -93,9 +105,14 @@ class Step:
     """Ein Event der Historie, lesbar.
 
     ``time`` zählt ab dem Start des Laufs in der Uhr des Workflows (im Zeitraffer also virtuell). ``actor`` nennt
-    die Spur: ``client``, ``workflow``, ``timer``, ``server``, ``child``, ``nexus`` oder den Activity-Typ.
-    ``caused_by`` ist das Event, das den Vorgang eröffnet hat (etwa ActivityTaskScheduled). Schritte mit
-    ``internal`` gehören zur Mechanik des Servers; Zählungen für Leserinnen und Leser lassen sie aus.
+    die Spur: ``client``, ``workflow``, ``timer``, ``server``, ``child``, ``external`` (ein anderer Workflow),
+    ``nexus`` oder den Activity-Typ. ``caused_by`` ist das Event, das den Vorgang eröffnet hat (etwa
+    ActivityTaskScheduled). Schritte mit ``internal`` gehören zur Mechanik des Servers; Zählungen für Leserinnen und
+    Leser lassen sie aus.
+
+    ``attempts`` sind die Anfänge der Versuche einer Activity, wenn sie sich aus ihrer Retry Policy ergeben: Die History
+    verzeichnet nur den letzten Versuch. Bei Signalen und Abbrüchen an einen Child Workflow nennt ``caused_by`` dessen
+    Auftrag. ``continued`` heißt, dass der Lauf einen früheren fortsetzt.
     """
 
     number: int
@@ -113,9 +130,13 @@ class Step:
     caused_by: int | None = None
     internal: bool = False
     source: SourceLine | None = None
+    attempts: tuple[timedelta, ...] = ()
+    continued: bool = False
 
 
-def steps(history: WorkflowHistory, *, sources: Mapping[int, SourceLine] | None = None) -> list[Step]:
+def steps(
+    history: WorkflowHistory, *, sources: Mapping[int, SourceLine] | None = None, queries: Sequence[Query] = ()
+) -> list[Step]:
     """Übersetzt eine Historie in Schritte, einen je Event, in der Reihenfolge der Events.
 
     Jede Historie wird verstanden, auch die anderer SDKs; ein unbekanntes Event wird zu einem Schritt der Art
@@ -124,11 +145,34 @@ def steps(history: WorkflowHistory, *, sources: Mapping[int, SourceLine] | None 
     Args:
         history: Die Historie, vereinheitlicht oder nicht.
         sources: Quellzeilen je Event-ID aus :func:`source_lines`.
+        queries: Queries an diesen Lauf aus :func:`load_queries`; jede wird ein Schritt der Art
+            :attr:`StepKind.QUERY` hinter dem Event, nach dem sie beantwortet wurde, und trägt dessen Nummer und Zeit.
 
     Returns:
         Die Schritte. ``time`` des ersten ist null.
     """
-    return list(_Reader(history.events, sources or {}).read())
+    found = list(_Reader(history.events, sources or {}).read())
+    for query in queries:
+        place = next((index for index in range(len(found), 0, -1) if found[index - 1].number <= query.event), 0)
+        found.insert(place, _query(query, found[place - 1].time if place else timedelta(0)))
+    return found
+
+
+def _query(query: Query, time: timedelta) -> Step:
+    result = query.result
+    failure = failure_text(result.failure) if result.HasField("failure") else one_line(result.error_message)
+    asked, answered = arguments(query.request.query_args), arguments(result.answer)
+    return Step(
+        number=query.event,
+        kind=StepKind.QUERY,
+        event="Query",
+        time=time,
+        actor="client",
+        title=f"Query {query.request.query_type}{' gescheitert' if failure else ''}",
+        detail=" ".join(filter(None, (asked, failure or f"→ {answered}"))),
+        name=query.request.query_type,
+        failure=failure,
+    )
 
 
 _DECISIONS = {
@@ -184,6 +228,7 @@ class _Reader:
         self._worker = ""
         self._lost = False
         self._signals: dict[int, str] = {}
+        self._children: dict[str, int] = {}
 
     def read(self) -> Iterator[Step]:
         for index, event in enumerate(self._events):
@@ -225,13 +270,14 @@ class _Reader:
 
     def _started(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         name = a.workflow_type.name
-        again = f"Workflow {name} läuft weiter" if a.continued_execution_run_id else f"Workflow {name} startet"
+        continued = bool(a.continued_execution_run_id)
         parent = a.HasField("parent_workflow_execution")
         return {
             "kind": StepKind.STARTED,
-            "actor": "child" if parent else "client",
-            "title": again,
-            "detail": arguments(a.input),
+            "actor": "external" if parent else "client",
+            "title": f"Workflow {name} {'läuft weiter' if continued else 'startet'}",
+            "detail": join_texts(_INITIATORS.get(a.initiator, "") if continued else "", arguments(a.input)),
+            "continued": continued,
             "name": name,
             "attempt": a.attempt if a.attempt > 1 else None,
         }
@@ -275,7 +321,22 @@ class _Reader:
             "name": name,
             "attempt": max(a.attempt, 1),
             "caused_by": a.scheduled_event_id,
+            "attempts": self._attempts(event, a),
         }
+
+    def _attempts(self, event: HistoryEvent, a: Any) -> tuple[timedelta, ...]:
+        """Die Anfänge der Versuche, wenn der letzte da liegt, wo ihn die Retry Policy erwarten lässt.
+
+        Liegt er später, haben frühere Versuche selbst Zeit gebraucht; wie viel, steht nirgends.
+        """
+        opener = self._by_id.get(a.scheduled_event_id)
+        if opener is None or not 1 < a.attempt <= _MOST_ATTEMPTS:
+            return ()
+        begin = self._time(opener)
+        policy = opener.activity_task_scheduled_event_attributes.retry_policy
+        starts = [begin + timedelta(microseconds=wait // 1000) for wait in backoffs(policy, a.attempt)]
+        known = timedelta(0) <= self._time(event) - starts[-1] < timedelta(seconds=1)
+        return tuple(starts) if known else ()
 
     def _activity_closed(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         name = self._activity(a.scheduled_event_id)
@@ -339,7 +400,7 @@ class _Reader:
         origin = f"von Workflow {a.external_workflow_execution.workflow_id}" if external else ""
         return {
             "kind": StepKind.SIGNAL,
-            "actor": "client",
+            "actor": "external" if external else "client",
             "title": f"Signal {a.signal_name}",
             "detail": join_texts(arguments(a.input), origin),
             "name": a.signal_name,
@@ -353,16 +414,20 @@ class _Reader:
             "title": f"Signal {a.signal_name} an {a.workflow_execution.workflow_id}",
             "detail": arguments(a.input),
             "name": a.signal_name,
+            "caused_by": self._children.get(a.workflow_execution.workflow_id),
         }
 
     def _external(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         kind, title = _EXTERNAL[event.WhichOneof("attributes") or ""]
         initiated = getattr(a, "initiated_event_id", 0)
+        if kind is StepKind.CANCEL_SENT:
+            initiated = self._children.get(a.workflow_execution.workflow_id, 0)
         name = self._signals.get(initiated, "")
         failure = ""
         if hasattr(a, "cause"):
             cause = a.DESCRIPTOR.fields_by_name["cause"].enum_type.values_by_number.get(a.cause)
-            failure = words(cause.name.partition("CAUSE_")[2]) if cause else ""
+            name_of_cause = cause.name.partition("CAUSE_")[2] if cause else ""
+            failure = _CAUSES.get(name_of_cause) or words(name_of_cause)
         return {
             "kind": kind,
             "actor": "workflow" if "initiated" in (event.WhichOneof("attributes") or "") else "server",
@@ -390,7 +455,12 @@ class _Reader:
 
     def _update_admitted(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         name = a.request.input.name
-        return {"kind": StepKind.OTHER, "actor": "client", "title": f"Update {name} eingegangen", "name": name}
+        return {
+            "kind": StepKind.UPDATE_ADMITTED,
+            "actor": "client",
+            "title": f"Update {name} eingegangen",
+            "name": name,
+        }
 
     def _update_completed(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
         opener = self._by_id.get(a.accepted_event_id)
@@ -423,12 +493,13 @@ class _Reader:
         origin = a.external_workflow_execution.workflow_id
         return {
             "kind": StepKind.CANCEL_REQUESTED,
-            "actor": "client",
+            "actor": "external" if origin else "client",
             "title": "Abbruch verlangt",
             "detail": join_texts(a.cause, f"von Workflow {origin}" if origin else ""),
         }
 
     def _child_initiated(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
+        self._children[a.workflow_id] = event.event_id
         return {
             "kind": StepKind.CHILD_INITIATED,
             "actor": "workflow",
@@ -483,7 +554,8 @@ class _Reader:
         failure = failure_text(a.failure) if a.HasField("failure") else ""
         name = a.marker_name
         if name in ("core_local_activity", "LocalActivity"):
-            activity = str(data.get("activity_type") or data.get("ActivityType") or "")
+            # Der Reihe nach: Rust-Kern (Python, TypeScript, .NET), Go, Java.
+            activity = str(data.get("activity_type") or data.get("ActivityType") or data.get("type") or "")
             result = arguments(a.details["result"]) if "result" in a.details else ""
             attempt = data.get("attempt") or data.get("Attempt")
             return {
@@ -493,10 +565,10 @@ class _Reader:
                 "detail": failure or result,
                 "failure": failure,
                 "name": activity,
-                "attempt": attempt if isinstance(attempt, int) else None,
+                "attempt": attempt if isinstance(attempt, int) and attempt > 0 else None,
             }
         if name in ("core_patch", "Version"):
-            patch = str(data.get("id") or data.get("changeId") or "")
+            patch = str(data.get("id") or data.get("change-id") or data.get("changeId") or "")
             return {"kind": StepKind.PATCH, "actor": "workflow", "title": f"Patch {patch}".strip(), "name": patch}
         title = {"SideEffect": "Seiteneffekt festgehalten", "MutableSideEffect": "Seiteneffekt festgehalten"}
         return {
@@ -628,7 +700,7 @@ _CHILD = {
         "child_workflow_execution_started": (StepKind.CHILD_STARTED, "gestartet"),
         "child_workflow_execution_completed": (StepKind.CHILD_COMPLETED, "fertig"),
         "child_workflow_execution_failed": (StepKind.CHILD_FAILED, "gescheitert"),
-        "child_workflow_execution_canceled": (StepKind.CHILD_FAILED, "abgebrochen"),
+        "child_workflow_execution_canceled": (StepKind.CHILD_CANCELED, "abgebrochen"),
         "child_workflow_execution_timed_out": (StepKind.CHILD_FAILED, "überfällig"),
         "child_workflow_execution_terminated": (StepKind.CHILD_FAILED, "beendet (Terminate)"),
     }.items()
@@ -639,9 +711,9 @@ _NEXUS = {
         "started": (StepKind.NEXUS_STARTED, "gestartet"),
         "completed": (StepKind.NEXUS_COMPLETED, "fertig"),
         "failed": (StepKind.NEXUS_FAILED, "gescheitert"),
-        "canceled": (StepKind.NEXUS_FAILED, "abgebrochen"),
+        "canceled": (StepKind.NEXUS_CANCELED, "abgebrochen"),
         "timed_out": (StepKind.NEXUS_FAILED, "überfällig"),
-        "cancel_requested": (StepKind.OTHER, "soll abbrechen"),
+        "cancel_requested": (StepKind.NEXUS_CANCEL_REQUESTED, "soll abbrechen"),
         "cancel_request_completed": (StepKind.OTHER, "hat den Abbruch angenommen"),
         "cancel_request_failed": (StepKind.OTHER, "hat den Abbruch abgelehnt"),
     }.items()
@@ -649,17 +721,29 @@ _NEXUS = {
 _EXTERNAL = {
     f"{name}_event_attributes": value
     for name, value in {
-        "signal_external_workflow_execution_failed": (StepKind.OTHER, "Signal {name} nicht zustellbar"),
+        "signal_external_workflow_execution_failed": (StepKind.SIGNAL_FAILED, "Signal {name} nicht zustellbar"),
         "external_workflow_execution_signaled": (StepKind.SIGNAL_DELIVERED, "Signal {name} zugestellt"),
-        "request_cancel_external_workflow_execution_initiated": (StepKind.OTHER, "Abbruch verlangt: {id}"),
-        "request_cancel_external_workflow_execution_failed": (StepKind.OTHER, "Abbruch nicht zustellbar: {id}"),
-        "external_workflow_execution_cancel_requested": (StepKind.OTHER, "Abbruch zugestellt: {id}"),
+        "request_cancel_external_workflow_execution_initiated": (StepKind.CANCEL_SENT, "Abbruch verlangt: {id}"),
+        "request_cancel_external_workflow_execution_failed": (StepKind.CANCEL_FAILED, "Abbruch nicht zustellbar: {id}"),
+        "external_workflow_execution_cancel_requested": (StepKind.CANCEL_DELIVERED, "Abbruch zugestellt: {id}"),
     }.items()
+}
+_CAUSES = {
+    "EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND": "diesen Workflow gibt es nicht",
+    "NAMESPACE_NOT_FOUND": "diesen Namespace gibt es nicht",
+    "SIGNAL_COUNT_LIMIT_EXCEEDED": "zu viele Signale",
 }
 _TITLES = {
     "WorkflowExecutionPaused": "Workflow angehalten",
     "WorkflowExecutionUnpaused": "Workflow fortgesetzt",
     "Unspecified": "Unbekanntes Event",
+}
+_MOST_ATTEMPTS = 50
+"""Mehr Versuche zeigt kein Bild einzeln."""
+_INITIATORS = {
+    ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_WORKFLOW: "nach Continue-As-New",
+    ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_RETRY: "Retry des Workflows",
+    ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE: "nächster Lauf des Cron-Plans",
 }
 _TASK_TIMEOUTS = {
     TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START: "Workflow-Task nicht abgeholt (Schedule-to-Start-Timeout)",

@@ -1,6 +1,10 @@
 """Die Läufe des Musters: Hier sterben wirkliche Prozesse, mit SIGKILL."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+
+from temporalio.client import WorkflowHandle
 
 from dauerlauf.faults import (
     ActivityAction,
@@ -10,10 +14,10 @@ from dauerlauf.faults import (
     WorkflowAction,
     WorkflowFault,
 )
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from dauerlauf.worker_process import WorkerProcess
-from kapitel01.absturz_und_weiter.activities import Order
+from kapitel01.absturz_und_weiter.activities import Order, Receipt
 from kapitel01.absturz_und_weiter.services import audit
 from kapitel01.absturz_und_weiter.worker import create_worker
 from kapitel01.absturz_und_weiter.workflow import ProcessOrder
@@ -81,16 +85,26 @@ async def crash(
 )
 async def no_crash(stage: Stage) -> None:
     """Der ungestörte Lauf."""
-    order = new_order(stage, "B-2001")
     async with create_worker(
         stage.worker_client(), stage.folder, task_queue=stage.task_queue
     ):
-        handle = await stage.start(
-            ProcessOrder.run, order, id=f"bestellung-{order.order_id}"
-        )
-        await result(handle)
-    for finding in audit(stage.folder, order.order_id):
+        await result(await place(stage))
+    for finding in audit(stage.folder, "B-2001"):
         stage.note(finding)
+
+
+async def place(stage: Stage) -> WorkflowHandle[ProcessOrder, Receipt]:
+    """Gibt die Bestellung B-2001 auf."""
+    order = new_order(stage, "B-2001")
+    return await stage.start(ProcessOrder.run, order, id="bestellung-B-2001")
+
+
+@PATTERN.crash_stage("ohne-absturz")
+@asynccontextmanager
+async def until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Derselbe Lauf mit Workern, die sterben."""
+    arguments = {"folder": stage.folder, "task_queue": stage.task_queue}
+    yield CrashStage(WORKER, arguments, lambda: place(stage))
 
 
 @PATTERN.scenario(

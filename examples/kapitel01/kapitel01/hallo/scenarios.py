@@ -1,9 +1,13 @@
 """Die Läufe des Musters `hallo`."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from temporalio.client import WorkflowHandle
+
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from kapitel01.hallo.activities import Order
 from kapitel01.hallo.worker import create_worker
@@ -18,6 +22,8 @@ PATTERN = Pattern(
     workflows=[ConfirmOrder],
     legend=Legend(services={"confirm_order": "Postausgang"}),
 )
+
+WORKER = "kapitel01.hallo.worker:create_worker"
 
 
 def letters(outbox: Path) -> str:
@@ -34,10 +40,22 @@ async def confirmation(stage: Stage) -> None:
     async with create_worker(
         stage.worker_client(), stage.folder, task_queue=stage.task_queue
     ):
-        order = Order("B-1001", "Jörg Weiß", 2490)
-        handle = await stage.start(ConfirmOrder.run, order, id="bestaetigung-B-1001")
-        await result(handle)
+        await result(await order_something(stage))
     stage.note(letters(stage.folder))
+
+
+async def order_something(stage: Stage) -> WorkflowHandle[ConfirmOrder, str]:
+    """Gibt die Bestellung B-1001 auf."""
+    order = Order("B-1001", "Jörg Weiß", 2490)
+    return await stage.start(ConfirmOrder.run, order, id="bestaetigung-B-1001")
+
+
+@PATTERN.crash_stage("bestaetigung")
+@asynccontextmanager
+async def confirmation_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Derselbe Lauf mit Workern, die sterben."""
+    arguments = {"outbox": stage.folder / "post", "task_queue": stage.task_queue}
+    yield CrashStage(WORKER, arguments, lambda: order_something(stage))
 
 
 @PATTERN.scenario(

@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import datetime, time
 
-from temporalio.client import WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.worker import Worker
 
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from kapitel02.abhaengigkeiten_injizieren.activities import Order, Shipping
 from kapitel02.abhaengigkeiten_injizieren.connections import (
@@ -27,7 +28,7 @@ from kapitel02.abhaengigkeiten_injizieren.worker import (
     create_worker,
     open_shipping,
 )
-from kapitel02.abhaengigkeiten_injizieren.workflow import ShipOrder
+from kapitel02.abhaengigkeiten_injizieren.workflow import Shipment, ShipOrder
 from kapitel02.abhaengigkeiten_injizieren.wrong import UncheckedStock
 
 PATTERN = Pattern(
@@ -39,6 +40,9 @@ PATTERN = Pattern(
     workflows=[ShipOrder],
     legend=Legend(services={"reserve_stock": "Lager", "book_pickup": "Versanddienst"}),
 )
+
+MORTAL_WORKER = "kapitel02.abhaengigkeiten_injizieren.scenarios:create_mortal_worker"
+EARLY = Order("B-5001", "Leuchtturm", 2)
 
 
 class FixedClock:
@@ -57,9 +61,19 @@ class FixedClock:
 def open_world(stage: Stage, hour: int) -> Iterator[tuple[CarrierService, Shipping]]:
     """Lager, Versanddienst und die fertigen Activities; die Uhr steht auf `hour`."""
     with nordlicht(stage.folder) as carrier:
-        config = Config(database(stage.folder), carrier.url, carrier_timeout=0.5)
+        config = config_for(stage, carrier)
         with open_shipping(config, FixedClock(hour)) as shipping:
             yield carrier, shipping
+
+
+def config_for(stage: Stage, carrier: CarrierService) -> Config:
+    """Die Konfiguration eines Laufs."""
+    return Config(database(stage.folder), carrier.url, carrier_timeout=0.5)
+
+
+async def place(stage: Stage, order: Order) -> WorkflowHandle[ShipOrder, Shipment]:
+    """Gibt eine Bestellung auf."""
+    return await stage.start(ShipOrder.run, order, id=f"versand-{order.order_id}")
 
 
 async def ship(stage: Stage, order: Order, hour: int, *, lost_answers: int = 0) -> None:
@@ -68,10 +82,7 @@ async def ship(stage: Stage, order: Order, hour: int, *, lost_answers: int = 0) 
         carrier.lost_answers = lost_answers
         client = stage.worker_client()
         async with create_worker(client, shipping, task_queue=stage.task_queue):
-            handle = await stage.start(
-                ShipOrder.run, order, id=f"versand-{order.order_id}"
-            )
-            shipment = await result(handle)
+            shipment = await result(await place(stage, order))
         stage.note(f"Abholung: {shipment.pickup.day}")
         note_carrier(stage, carrier)
 
@@ -87,7 +98,23 @@ def note_carrier(stage: Stage, carrier: CarrierService) -> None:
 @PATTERN.scenario("vor-annahmeschluss", "Um 10 Uhr bestellt, am selben Tag abgeholt.")
 async def before_cutoff(stage: Stage) -> None:
     """Die Uhr des Tests steht auf 10 Uhr."""
-    await ship(stage, Order("B-5001", "Leuchtturm", 2), hour=10)
+    await ship(stage, EARLY, hour=10)
+
+
+def create_mortal_worker(client: Client, config: Config, task_queue: str) -> Worker:
+    """Ein Worker, der seine Verbindungen selbst öffnet und nie schließt: Er stirbt."""
+    shipping = open_shipping(config, FixedClock(10)).__enter__()
+    return create_worker(client, shipping, task_queue=task_queue)
+
+
+@PATTERN.crash_stage("vor-annahmeschluss")
+@asynccontextmanager
+async def before_cutoff_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Dieselbe Bestellung mit Workern, die sterben."""
+    with nordlicht(stage.folder) as carrier:
+        config = config_for(stage, carrier)
+        arguments = {"config": config, "task_queue": stage.task_queue}
+        yield CrashStage(MORTAL_WORKER, arguments, lambda: place(stage, EARLY))
 
 
 @PATTERN.scenario(

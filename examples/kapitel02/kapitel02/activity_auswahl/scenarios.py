@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from dauerlauf.faults import (
     ActivityAction,
@@ -16,10 +16,10 @@ from dauerlauf.faults import (
     WorkflowAction,
     WorkflowFault,
 )
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from dauerlauf.worker_process import WorkerProcess
-from kapitel02.activity_auswahl.activities import Parcel, Shipment
+from kapitel02.activity_auswahl.activities import Dispatch, Parcel, Shipment
 from kapitel02.activity_auswahl.by_name import ShipByName
 from kapitel02.activity_auswahl.services import (
     Ledger,
@@ -112,8 +112,7 @@ async def ship(
     stage: Stage, shipment_id: str, parcels: Sequence[Parcel], one_by_one: bool
 ) -> None:
     """Verschickt alles und notiert, was in den Büchern steht."""
-    shipment = Shipment(shipment_id, parcels, one_by_one)
-    handle = await stage.start(ShipOrder.run, shipment, id=f"versand-{shipment_id}")
+    handle = await place(stage, Shipment(shipment_id, parcels, one_by_one))
     try:
         dispatches = await result(handle, timeout=30)
         for dispatch in dispatches:
@@ -122,6 +121,15 @@ async def ship(
         stage.note(f"Ursache: {error.cause}")
     for line in audit(stage.folder):
         stage.note(line)
+
+
+async def place(
+    stage: Stage, shipment: Shipment
+) -> WorkflowHandle[ShipOrder, list[Dispatch]]:
+    """Gibt die Bestellung auf."""
+    return await stage.start(
+        ShipOrder.run, shipment, id=f"versand-{shipment.shipment_id}"
+    )
 
 
 @PATTERN.scenario(
@@ -138,6 +146,21 @@ async def one_by_one(stage: Stage) -> None:
     """Zum Vergleich."""
     async with open_shop(stage):
         await ship(stage, "V-4002", PARCELS, one_by_one=True)
+
+
+@PATTERN.crash_stage("nacheinander")
+@asynccontextmanager
+async def one_by_one_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Sterben wird der Worker, der wählt und bucht; die Etiketten überleben."""
+    write_tariff(stage.folder)
+    with letter_service(stage.folder) as port:
+        client, queue = stage.worker_client("etiketten-worker"), stage.task_queue
+        arguments = {"folder": stage.folder, "letter_port": port, "task_queue": queue}
+        shipment = Shipment("V-4002", PARCELS, one_by_one=True)
+        async with create_label_worker(
+            client, stage.folder, threads(), task_queue=queue
+        ):
+            yield CrashStage(WORKER, arguments, lambda: place(stage, shipment))
 
 
 @PATTERN.scenario(

@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
 
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage, Standstill
 from dauerlauf.timelapse import result
 from dauerlauf.worker_process import WorkerProcess
 from kapitel02.herzschlag_fortsetzen.activities import (
@@ -47,6 +47,7 @@ PATTERN = Pattern(
 ROWS = 1000
 # Damit niemand auf den Takt warten muss; nur „gedrosselt“ nimmt den gewöhnlichen.
 QUICK, NORMAL = timedelta(seconds=0.1), timedelta(seconds=60)
+WORKER = "kapitel02.herzschlag_fortsetzen.worker:create_worker"
 FACTORY = "kapitel02.herzschlag_fortsetzen.scenarios:create_doomed_worker"
 VARIANTS: Mapping[str, type[ParcelSteps]] = {
     steps.__name__: steps for steps in (ParcelSteps, FromTheStartSteps, SkippingSteps)
@@ -166,11 +167,28 @@ async def kill(
 @PATTERN.scenario("glatt", "Ein ruhiger Tag: 100 Pakete in einem Zug.")
 async def smooth(stage: Stage) -> None:
     """Der ungestörte Lauf."""
-    job = DayEnd(str(write_manifest(stage.folder, 100)))
     client, queue = stage.worker_client(), stage.task_queue
     async with create_worker(client, stage.folder, task_queue=queue):
-        await result(await stage.start(CloseDay.run, job, id="tagesabschluss-1"), 30)
+        await result(await quiet_day(stage), 30)
     report_books(stage)
+
+
+async def quiet_day(stage: Stage) -> WorkflowHandle[CloseDay, Report]:
+    """Schließt einen Tag mit 100 Paketen ab."""
+    job = DayEnd(str(write_manifest(stage.folder, 100)))
+    return await stage.start(CloseDay.run, job, id="tagesabschluss-1")
+
+
+@PATTERN.crash_stage("glatt")
+@asynccontextmanager
+async def smooth_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Der ruhige Tag mit Workern, die sterben: in der Activity bei Zeile 50."""
+    arguments = {"folder": stage.folder, "task_queue": stage.task_queue}
+    variant = {"variant": ParcelSteps.__name__, "row": 50, "end": "hold-after"}
+    standstill = Standstill(
+        FACTORY, arguments | variant, lambda handle: server_knows(handle, 50)
+    )
+    yield CrashStage(WORKER, arguments, lambda: quiet_day(stage), standstill)
 
 
 @PATTERN.scenario(

@@ -1,15 +1,21 @@
 """Die Läufe des Musters `idempotenz_schluessel`; die Worker sterben wirklich."""
 
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from dauerlauf.worker_process import WorkerProcess
-from kapitel02.idempotenz_schluessel.activities import ReturnCase, ReturnSteps
+from kapitel02.idempotenz_schluessel.activities import (
+    ReturnCase,
+    ReturnSteps,
+    Settlement,
+)
 from kapitel02.idempotenz_schluessel.services import (
     PickupService,
     audit,
@@ -58,9 +64,7 @@ async def kill(
     async with await WorkerProcess.start(
         function, stage.client, arguments=arguments, plan=after(activity_type)
     ) as first:
-        handle = await stage.start(
-            SettleReturn.run, case, id=f"retoure-{case.return_id}"
-        )
+        handle = await settle(stage, case)
         stage.note(f"worker-1: beendet mit Code {await first.died()} (SIGKILL)")
     async with await WorkerProcess.start(
         function, stage.client, arguments=arguments, identity="worker-2"
@@ -83,8 +87,25 @@ async def smooth(stage: Stage) -> None:
         stage.worker_client(), stage.folder, task_queue=stage.task_queue
     )
     async with worker:
-        await result(await stage.start(SettleReturn.run, case, id="retoure-R-3101"))
+        await result(await settle(stage, case))
     report(stage, case)
+
+
+async def settle(
+    stage: Stage, case: ReturnCase
+) -> WorkflowHandle[SettleReturn, Settlement]:
+    """Startet die Abwicklung einer Retoure."""
+    return await stage.start(SettleReturn.run, case, id=f"retoure-{case.return_id}")
+
+
+@PATTERN.crash_stage("glatt")
+@asynccontextmanager
+async def smooth_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Der ungestörte Lauf mit Workern, die sterben."""
+    arguments = {"folder": stage.folder, "task_queue": stage.task_queue}
+    factory = f"{MODULE}.worker:create_worker"
+    case = ReturnCase("R-3101", 4990)
+    yield CrashStage(factory, arguments, lambda: settle(stage, case))
 
 
 @PATTERN.scenario(
@@ -182,9 +203,7 @@ async def late(stage: Stage, case: ReturnCase, kind: type[ReturnSteps]) -> None:
     steps = kind(bank(folder), pickups, loyalty_account(folder), claims(folder))
     client, queue = stage.worker_client(), stage.task_queue
     async with create_worker(client, folder, task_queue=queue, steps=steps):
-        handle = await stage.start(
-            SettleReturn.run, case, id=f"retoure-{case.return_id}"
-        )
+        handle = await settle(stage, case)
         await result(handle, timeout=30)
     report(stage, case)
 

@@ -1,14 +1,16 @@
 """Die Läufe des Musters `lokale_activity`."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from dauerlauf.worker_process import WorkerProcess
 from kapitel02.lokale_activity.activities import Invoice, Line, Order
@@ -64,8 +66,14 @@ async def smooth(stage: Stage, workflow: Any, order_id: str) -> None:
     async with create_worker(
         stage.worker_client(), stage.folder, task_queue=stage.task_queue
     ):
-        handle = await stage.start(workflow, order(order_id), id=f"rechnung-{order_id}")
-        finding(stage, await result(handle))
+        finding(stage, await result(await place(stage, workflow, order_id)))
+
+
+async def place(
+    stage: Stage, workflow: Any, order_id: str
+) -> WorkflowHandle[Any, Invoice]:
+    """Gibt die Bestellung auf."""
+    return await stage.start(workflow, order(order_id), id=f"rechnung-{order_id}")
 
 
 async def crash(
@@ -101,6 +109,16 @@ async def looked_up(folder: Path, calls: int) -> None:
 async def local(stage: Stage) -> None:
     """Der gute Fall."""
     await smooth(stage, WriteInvoice.run, "R-3001")
+
+
+@PATTERN.crash_stage("lokal")
+@asynccontextmanager
+async def local_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Der gute Fall mit Workern, die sterben."""
+    arguments = {"folder": stage.folder, "task_queue": stage.task_queue}
+    yield CrashStage(
+        WORKER, arguments, lambda: place(stage, WriteInvoice.run, "R-3001")
+    )
 
 
 @PATTERN.scenario("gewoehnlich", "Dieselben neun Schritte als gewöhnliche Activities.")

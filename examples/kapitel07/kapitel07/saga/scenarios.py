@@ -16,7 +16,7 @@ from temporalio.client import (
 from temporalio.exceptions import CancelledError
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from dauerlauf.worker_process import WorkerProcess
 from kapitel07.saga.activities import Addresses
@@ -157,6 +157,15 @@ def slow(**seconds: float) -> FaultPlan:
 async def smooth(stage: Stage) -> None:
     """Der gute Fall."""
     await play_through(stage, order("N-1001"))
+
+
+@PATTERN.crash_stage("glatt")
+@asynccontextmanager
+async def smooth_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Der gute Fall mit Workern, die sterben."""
+    with nordlicht(stage.folder) as world:
+        arguments = {"addresses": addresses(world), "task_queue": stage.task_queue}
+        yield CrashStage(WORKER, arguments, lambda: place(stage, order("N-1001")))
 
 
 @PATTERN.scenario(

@@ -1,0 +1,69 @@
+"""Ein Vergleich im Browser: nebeneinander auf jeder Breite, nichts ragt hinaus, Falten ohne JavaScript."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import axe_playwright_python  # type: ignore[import-untyped]
+import pytest
+from playwright.async_api import Browser
+
+pytestmark = [pytest.mark.browser, pytest.mark.gruendlich, pytest.mark.timeout(200)]
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+PAGE = "teil3/kapitel07/saga/"
+FIGURE = "#vergleich-glatt-versand-scheitert"
+SCHEMES = {"light": "default", "dark": "slate"}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [320, 390, 1280])
+async def test_beide_seiten_stehen_nebeneinander(browser: Browser, address: str, width: int, scheme: str) -> None:
+    context = await browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    page = await context.new_page()
+    await page.goto(address + PAGE, wait_until="load")
+    await page.wait_for_selector(f"body[data-md-color-scheme={SCHEMES[scheme]}]")
+    await page.evaluate(f"document.querySelectorAll('{FIGURE} details').forEach(d => d.open = true)")
+    places = await page.evaluate(
+        f"""[...document.querySelectorAll('{FIGURE} .dl-paar')].map(pair => {{
+            const box = name => pair.querySelector(name).getBoundingClientRect();
+            const [left, right, verdict] = [box('.dl-links'), box('.dl-rechts'), box('.dl-urteil')];
+            const over = [...pair.querySelectorAll('.dl-seite *')].filter(e => {{
+                const inner = e.getBoundingClientRect(), outer = e.closest('.dl-seite').getBoundingClientRect();
+                return inner.right > outer.right + 1 && !e.matches('.dl-wort');
+            }}).map(e => e.textContent);
+            return {{top: Math.abs(left.top - right.top), order: left.right <= right.left, over,
+                     between: verdict.left >= left.right && verdict.right <= right.left,
+                     above: verdict.bottom <= left.top + 1}};
+        }})"""
+    )
+    assert len(places) == 12
+    for place in places:
+        assert place["top"] < 1
+        assert place["order"]
+        assert place["over"] == []
+        assert place["between" if width == 1280 else "above"]
+    await page.evaluate(AXE)
+    result = await page.evaluate(f"axe.run('{FIGURE}')")
+    found = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in result["violations"]]
+    assert found == [], json.dumps(found, ensure_ascii=False, indent=1)
+    await context.close()
+
+
+async def test_gleiche_schritte_klappen_ohne_javascript_auf(browser: Browser, address: str) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(address + PAGE)
+    folded = page.locator(f"{FIGURE} details .dl-titel")
+    summary = page.locator(f"{FIGURE} summary")
+    assert await folded.count() == 4
+    assert not await folded.first.is_visible()
+    await summary.focus()
+    await page.keyboard.press("Enter")
+    await page.locator(f"{FIGURE} details[open]").wait_for()
+    assert await folded.first.is_visible()
+    await context.close()
