@@ -138,7 +138,8 @@ class Breaker:
 
     def _enter(self, state: State) -> None:
         self.state, self.phase = state, self.phase + 1
-        self.failures, self.probes, self.passed = [], [], 0
+        self.failures, self.probes = [], []
+        self.passed, self.open_until = 0, 0.0
 
     def _lost_probe(self, now: float) -> bool:
         """Hat ein Probeaufruf zu lange nichts gemeldet, etwa nach einem Absturz?"""
