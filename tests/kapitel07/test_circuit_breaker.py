@@ -201,8 +201,8 @@ async def test_many_questions_at_once_are_all_answered(timelapse: Timelapse, tmp
     async with open_fleet(timelapse, tmp_path) as fleet:
         # Vier Frager stellen zwölf Fragen zugleich; ein Workflow nimmt nur zehn Updates auf einmal an.
         guards = [fleet.guard() for _ in range(4)]
-        answers = await asyncio.gather(*(guard.ask() for guard in guards for _ in range(4)))
-        assert sorted(a.permit.number for a in answers if a.permit) == list(range(1, 17))
+        answers = await asyncio.gather(*(guard.ask() for guard in guards for _ in range(3)))
+        assert sorted(a.permit.number for a in answers if a.permit) == list(range(1, 13))
 
 
 async def test_a_duplicate_question_gets_the_same_permit(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -244,9 +244,12 @@ async def test_continue_as_new_keeps_the_state(timelapse: Timelapse, tmp_path: P
 async def test_questions_during_continue_as_new_are_answered(timelapse: Timelapse, tmp_path: Path) -> None:
     few = BreakerSettings(events_per_run=12)
     async with open_fleet(timelapse, tmp_path, settings=few) as fleet:
-        guards = [fleet.guard(settings=few) for _ in range(3)]
+        guards = [fleet.guard(settings=few) for _ in range(2)]
         answers = await asyncio.gather(*(guard.ask() for guard in guards for _ in range(4)))
-        assert sorted(a.permit.number for a in answers if a.permit) == list(range(1, 13))
+        assert sorted(a.permit.number for a in answers if a.permit) == list(range(1, 9))
+        assert (await fleet.world.breaker.describe()).raw_description.workflow_execution_info.first_run_id != (
+            await fleet.world.breaker.describe()
+        ).run_id
 
 
 async def test_a_missing_breaker_is_started_by_the_next_question(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -323,6 +326,8 @@ async def test_while_open_not_one_call_reaches_the_service(timelapse: Timelapse,
         assert fleet.carrier.arrivals == granted == (await fleet.world.status()).granted
         fleet.carrier.down = False
         await fleet.world.wait(31)
+        await until(lambda: len(fleet.carrier.calls) >= granted + SETTINGS.probes)
+        await fleet.world.wait(SETTINGS.probe_pause)
         await asyncio.gather(*(result(handle, 20) for handle in handles))
         assert fleet.every_order_exactly_once()
 

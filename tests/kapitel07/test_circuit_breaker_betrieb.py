@@ -87,17 +87,17 @@ async def test_a_queue_limit_of_zero_stops_every_call_until_it_is_lifted(timelap
     ):
         queue = calls.worker.task_queue
         await _limit(timelapse, queue, "0", "Störung im Versand")
-        waiting = await orders.place(5, skipped=False, carrier_queue=queue)
+        waiting = await orders.place(3, skipped=False, carrier_queue=queue)
         # Derselbe Worker erledigt inzwischen Aufträge, deren Anmeldung auf einer anderen Task Queue liegt.
-        for _ in range(5):
+        for _ in range(3):
             [other] = await orders.place(skipped=False)
             await result(other, 20)
-        assert [await attempts(handle) for handle in waiting] == [1] * 5
-        assert (calls.carrier.arrivals, orders.carrier.arrivals) == (0, 5)
+        assert [await attempts(handle) for handle in waiting] == [1] * 3
+        assert (calls.carrier.arrivals, orders.carrier.arrivals) == (0, 3)
         await _limit(timelapse, queue, "default", "Störung behoben")
         await asyncio.gather(*(result(handle, 20) for handle in waiting))
-        assert sorted(calls.carrier.parcels().values()) == [1] * 5
-        assert confirmations(tmp_path / "auftraege").total() == 10
+        assert sorted(calls.carrier.parcels().values()) == [1] * 3
+        assert confirmations(tmp_path / "auftraege").total() == 6
 
 
 async def test_a_queue_limit_does_not_stop_what_a_worker_starts_eagerly(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -116,9 +116,6 @@ async def test_a_queue_limit_does_not_stop_what_a_worker_starts_eagerly(timelaps
         for handle in await fleet.place(3, skipped=False):
             await result(handle, 20)
         assert (fleet.carrier.arrivals, await attempts(waiting)) == (7, 2)
-        await _limit(timelapse, fleet.worker.task_queue, "default", "Störung behoben")
-        await result(waiting, 20)
-        assert fleet.every_order_exactly_once()
 
 
 async def _attempt(handle: Handle, number: int) -> bool:
