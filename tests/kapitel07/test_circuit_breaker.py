@@ -197,6 +197,7 @@ async def test_a_worker_that_heard_open_does_not_ask_again(timelapse: Timelapse,
         assert (await guard.ask()).permit is not None
 
 
+@pytest.mark.gruendlich  # Nach jeder Ablehnung wartet der Client in Echtzeit.
 async def test_many_questions_at_once_are_all_answered(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_fleet(timelapse, tmp_path) as fleet:
         # Vier Frager stellen zwölf Fragen zugleich; ein Workflow nimmt nur zehn Updates auf einmal an.
@@ -241,6 +242,7 @@ async def test_continue_as_new_keeps_the_state(timelapse: Timelapse, tmp_path: P
         assert (await fleet.world.status()).state is State.OPEN
 
 
+@pytest.mark.gruendlich  # Nach jeder Ablehnung wartet der Client in Echtzeit.
 async def test_questions_during_continue_as_new_are_answered(timelapse: Timelapse, tmp_path: Path) -> None:
     few = BreakerSettings(events_per_run=12)
     async with open_fleet(timelapse, tmp_path, settings=few) as fleet:

@@ -78,6 +78,7 @@ async def test_pausing_a_type_stops_the_waiting_orders_but_not_the_new_ones(
         assert fleet.every_order_exactly_once()
 
 
+@pytest.mark.gruendlich  # Ein aufgehobenes Limit bemerkt der Server erst nach etwa einer Sekunde.
 async def test_a_queue_limit_of_zero_stops_every_call_until_it_is_lifted(timelapse: Timelapse, tmp_path: Path) -> None:
     for name in ("auftraege", "versand"):
         (tmp_path / name).mkdir()

@@ -48,7 +48,7 @@ def service(tmp_path: Path) -> Iterator[Carrier]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.fault_plans(["register_parcel", "send_confirmation"], number=15)
+@pytest.mark.fault_plans(["register_parcel", "send_confirmation"], number=10)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_path: Path) -> None:
     orders = {plan.seed: order(f"N-{plan.seed}-{timelapse.task_queue()}") for plan in fault_plans}
     plans = {f"versand-{orders[plan.seed].number}": plan for plan in fault_plans}
