@@ -58,6 +58,16 @@ async def test_recorded_history_replays(name: str) -> None:
     await Replayer(workflows=PATTERN.workflows).replay_workflow(load(PATTERN.history_file(name)))
 
 
+def test_an_order_has_the_same_events_with_and_without_a_breaker() -> None:
+    def kinds(name: str) -> list[str]:
+        names = [EventType.Name(event.event_type) for event in load(PATTERN.history_file(name)).events]
+        # Ohne das, was der Zeitraffer dazuschreibt.
+        return [kind for kind in names if "TIME_SKIPPING" not in kind and "OPTIONS_UPDATED" not in kind]
+
+    assert kinds("glatt") == kinds("ohne-schalter") == kinds("schalter-oeffnet") == kinds("probe-scheitert")
+    assert len(kinds("glatt")) == 17
+
+
 # --- Der Schalter für sich -------------------------------------------------------------------------------------------
 
 
