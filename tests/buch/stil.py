@@ -90,7 +90,7 @@ def passages(text: str) -> Iterator[Passage]:
 
 def _plain(text: str) -> str:
     """Ohne Auszeichnung; Code und fremde Titel werden zu einem Platzhalter, der ein Wort bleibt."""
-    text = FOREIGN.sub("⟦⟧", text)
+    text = FOREIGN.sub("⟦⟧", text).replace("![", "[")  # Ein Bild; sein Text zählt wie jeder andere.
     text = HIDDEN.sub("", text)
     text = EMPHASIS.sub(r"\2", EMPHASIS.sub(r"\2", text))
     return re.sub(r"\[(?!⟦)|(?<!⟧)\]", "", text).strip()

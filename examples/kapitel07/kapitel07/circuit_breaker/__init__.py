@@ -1,0 +1,3 @@
+"""Muster `circuit_breaker`: Ein gestörter Dienst wird nicht angerufen, bis er sich
+erholt hat.
+"""
