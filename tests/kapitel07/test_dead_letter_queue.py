@@ -1,7 +1,6 @@
 """Das Muster `dead_letter_queue`: jedes Szenario, jeder Eingriff, jedes Rennen – und was die Revision danach sagt."""
 
 import asyncio
-import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from dlq_hilfen import Handle, Office, count, ended, new_row, open_office, parked, scheduled
+from dlq_hilfen import Chaos, Handle, Office, count, ended, new_row, open_office, parked, scheduled, table_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType
@@ -38,23 +37,20 @@ from kapitel07.dead_letter_queue.files import (
     UNREADABLE_AMOUNT,
     WRONG_IBAN,
     mixed,
-    open_books,
     row,
 )
 from kapitel07.dead_letter_queue.ledger import RefundLedger, RejectedError, payments
-from kapitel07.dead_letter_queue.letters import LetterTable, NotPossibleError
+from kapitel07.dead_letter_queue.letters import NotPossibleError
 from kapitel07.dead_letter_queue.models import (
     BookRequest,
     Discard,
     ImportResult,
-    Letter,
     ProcessReturn,
     RedriveOne,
     RedriveResult,
     Retry,
     ReturnRow,
     State,
-    Trouble,
     cents,
     iban_is_valid,
 )
@@ -323,7 +319,7 @@ async def test_a_cancel_anywhere_loses_no_item(timelapse: Timelapse, tmp_path: P
         assert (books.done, books.parked) == (len(CANCELS), len(CANCELS))
 
 
-async def test_a_cancelled_item_is_redriven_from_the_table(timelapse: Timelapse, tmp_path: Path) -> None:
+async def test_a_cancelled_item_is_redriven_from_thetable_with(timelapse: Timelapse, tmp_path: Path) -> None:
     item = new_row(**UNREADABLE_AMOUNT)
     async with open_office(timelapse, tmp_path, item) as office:
         handle = await office.process(item)
@@ -381,36 +377,12 @@ async def test_a_broken_mail_service_does_not_block_the_decision(timelapse: Time
 # --- Form 3: die Tabelle -------------------------------------------------------------------------------------------
 
 
-def _faults(seed: int, calls: dict[str, int], share: float = 0.2) -> FaultPlan:
-    """Zufällige Störungen an einem Fünftel der Aufrufe; keine stört mehr als zwei Versuche."""
-    dice = random.Random(seed)
-    actions = [
-        ActivityAction.FAIL_BEFORE,
-        ActivityAction.FAIL_AFTER,
-        ActivityAction.LOSE_COMPLETION,
-        ActivityAction.DUPLICATE,
-        ActivityAction.DUPLICATE_CONCURRENTLY,
-        ActivityAction.DELAY,
-    ]
-    faults = []
-    for name, number in calls.items():
-        for occurrence in range(1, number + 1):
-            if dice.random() < share:
-                attempts = dice.choice(((1,), (2,), (1, 2)))
-                action = dice.choice(actions)
-                faults.append(ActivityFault(name, action, occurrence=occurrence, attempts=attempts, seconds=0.02))
-            elif name == "book_return" and dice.random() < 0.02:
-                faults.append(ActivityFault(name, ActivityAction.REJECT, occurrence=occurrence))
-    return FaultPlan(tuple(faults), seed=seed)
-
-
 async def _run_batch(
     timelapse: Timelapse, folder: Path, items: list[ReturnRow], *, page: int, window: int, seed: int
 ) -> None:
     """Import unter Störungen, dann berichtigen, verwerfen und wiederholen, wieder unter Störungen."""
-    calls = {"read_rows": 2, "book_return": page, "put_letter": page // 8, "redrive_letter": page // 8}
-    plan = _faults(seed, calls)
-    async with open_office(timelapse, folder, *items, plan=plan) as office:
+    chaos = Chaos(seed)
+    async with open_office(timelapse, folder, *items, chaos=chaos) as office:
         imported = await office.import_all(timeout=100, page=page, window=window)
         books = office.audit()
         assert books.findings == []
@@ -433,7 +405,8 @@ async def _run_batch(
         assert (after.parked, redriven.skipped) == (redriven.parked, 0)
         assert after.done + after.parked + after.discarded == len(items)
         assert len({key for key, _ in payments(folder)}) == len(payments(folder)) == after.done
-        assert len(office.worker.fired) > len(items) // 20
+        assert chaos.fired.total() > len(items) // 5
+        assert len(chaos.fired) == 5
 
 
 async def test_a_batch_of_100_under_faults_ends_every_item_once(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -590,19 +563,10 @@ async def test_letters_of_a_terminated_redrive_are_released(timelapse: Timelapse
         assert set(office.states().values()) == {State.PARKED}
 
 
-def _table(folder: Path, *rows: ReturnRow) -> LetterTable:
-    open_books(folder, rows)
-    table = LetterTable(folder)
-    for one in rows:
-        RefundLedger(folder).hold(BookRequest(one))
-        table.put(Letter(one, Trouble("BetragUnlesbar", "kaputt"), "import-1"))
-    return table
-
-
 def test_discard_and_redrive_race_for_each_letter(tmp_path: Path) -> None:
     """Zwei Threads je Brief: Genau eine Entscheidung gilt, und die Bücher wissen davon."""
     rows = [new_row() for _ in range(60)]
-    table = _table(tmp_path, *rows)
+    table = table_with(tmp_path, *rows)
     activities = ReturnActivities(tmp_path)
 
     def discard(one: ReturnRow) -> bool:
@@ -625,7 +589,7 @@ def test_discard_and_redrive_race_for_each_letter(tmp_path: Path) -> None:
 
 def test_two_redrives_race_for_each_letter(tmp_path: Path) -> None:
     rows = [new_row() for _ in range(40)]
-    table = _table(tmp_path, *rows)
+    table = table_with(tmp_path, *rows)
     activities = ReturnActivities(tmp_path)
     with ThreadPoolExecutor(8) as threads:
         jobs = [
@@ -641,7 +605,7 @@ def test_two_redrives_race_for_each_letter(tmp_path: Path) -> None:
 
 def test_a_redrive_delivered_twice_counts_once(tmp_path: Path) -> None:
     good, bad = new_row(), new_row(**WRONG_IBAN)
-    table = _table(tmp_path, good, bad)
+    table = table_with(tmp_path, good, bad)
     activities = ReturnActivities(tmp_path)
     for one, expected in ((good, State.DONE), (bad, State.PARKED)):
         redrive = RedriveOne(one.number, "wiederholung-1", ANKE)
@@ -653,7 +617,7 @@ def test_a_redrive_delivered_twice_counts_once(tmp_path: Path) -> None:
 
 def test_the_protocol_names_who_did_what(tmp_path: Path) -> None:
     one = new_row(**UNREADABLE_AMOUNT)
-    table = _table(tmp_path, one)
+    table = table_with(tmp_path, one)
     table.correct(one.number, REPAIR, ANKE)
     table.discard(one.number, Discard("Momme Thiesen", "doppelt"))
     with pytest.raises(NotPossibleError, match="sein Stand ist „verworfen“"):
@@ -703,7 +667,7 @@ def test_amount_and_iban_are_read_strictly() -> None:
 
 def test_the_audit_finds_contradictions(tmp_path: Path) -> None:
     paid, lost, twice = new_row(), new_row(), new_row()
-    table = _table(tmp_path, paid, twice)
+    table = table_with(tmp_path, paid, twice)
     RefundLedger(tmp_path).book(BookRequest(paid, 1))
     table.discard(paid.number, Discard(ANKE, "doppelt"))
     found = audit(tmp_path, [paid, lost, twice], [twice.number]).findings
