@@ -125,6 +125,9 @@ class RedriveWorkflow:
             workflow.continue_as_new(job)
         return RedriveResult(job.done, job.parked, job.skipped)
 
+    # --8<-- [end:redrive]
+
+    # --8<-- [start:page]
     async def _page(self, numbers: list[str], job: Redrive) -> list[str]:
         started = []
         for number in numbers:
@@ -134,7 +137,7 @@ class RedriveWorkflow:
             await workflow.sleep(1 / job.per_second)  # (!)
         return await asyncio.gather(*started)
 
-    # --8<-- [end:redrive]
+    # --8<-- [end:page]
 
     async def _one(self, number: str, job: Redrive) -> str:
         # Die Workflow-ID nennt der Befehl; sie bleibt auch nach Continue-As-New.

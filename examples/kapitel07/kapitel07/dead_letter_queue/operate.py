@@ -95,7 +95,6 @@ async def release_orphans(client: Client, table: LetterTable, operator: str) -> 
 # --8<-- [end:release]
 
 
-# --8<-- [start:reset]
 async def reset_failed(
     client: Client,
     kind: str,
@@ -109,6 +108,7 @@ async def reset_failed(
     Der alte Lauf bleibt FAILED, auch wenn sein Nachfolger längst gelang. Die Suche
     allein fände ihn also immer wieder; es zählt nur der jüngste Lauf.
     """
+    # --8<-- [start:find]
     query = (
         f'ExecutionStatus = "Failed" AND DeadLetter = "gescheitert/{kind}"'
         f' AND TaskQueue = "{task_queue}"'
@@ -120,6 +120,8 @@ async def reset_failed(
             found[failed.id] = WorkflowExecution(
                 workflow_id=failed.id, run_id=failed.run_id
             )
+    # --8<-- [end:find]
+    # --8<-- [start:batch]
     if found:
         await client.workflow_service.start_batch_operation(
             StartBatchOperationRequest(
@@ -134,10 +136,8 @@ async def reset_failed(
                 ),
             )
         )
+    # --8<-- [end:batch]
     return sorted(found)
-
-
-# --8<-- [end:reset]
 
 
 def describe(letter: StoredLetter) -> str:

@@ -203,6 +203,8 @@ class ReturnWorkflow:
         except ValueError as error:
             raise ApplicationError(str(error), type="BerichtigungHilftNicht") from None
 
+    # --8<-- [end:updates]
+
     @workflow.update
     async def discard(self, discard: Discard) -> ReturnView:
         """Verwirft den Posten endgültig."""
@@ -215,8 +217,6 @@ class ReturnWorkflow:
             raise ApplicationError(
                 "Verwerfen braucht eine Begründung.", type="BegruendungFehlt"
             )
-
-    # --8<-- [end:updates]
 
     # --8<-- [start:decide]
     def _check(self, operator: str) -> None:
