@@ -2,16 +2,20 @@
 
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from dlq_hilfen import Office, open_office, table_with
 
+from dauerlauf.server import EmbeddedServer
 from dauerlauf.timelapse import Timelapse
 from kapitel07.dead_letter_queue import operate
 from kapitel07.dead_letter_queue.files import UNREADABLE_AMOUNT, mixed, row
+from kapitel07.dead_letter_queue.letters import LetterTable
 from kapitel07.dead_letter_queue.models import State
+from kapitel07.dead_letter_queue.scenarios import PATTERN
 
 ANKE = ("--wer", "Anke Petersen")
 
@@ -49,6 +53,77 @@ async def test_read_repair_redrive_as_a_program(
         assert (code, errors) == (0, "")
         assert output.splitlines()[1] == "1 erledigt, 1 wieder geparkt, 0 übersprungen"
         assert office.states() == {"R-0002": State.PARKED, "R-0004": State.PARKED, "R-0006": State.DONE}
+
+
+PAGE = Path(__file__).parents[2] / "book/teil3/kapitel07/dead-letter-queue-betrieb.md"
+
+
+def _commands() -> list[str]:
+    """Alle Befehle der Betriebsseite in ihrer Reihenfolge, ohne Server und Worker; die startet der Test."""
+    found = re.findall(r"```console\n(?:uv run )?(.*?)\n```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return [command for command in found if not command.endswith((".worker", "dauerlauf server"))]
+
+
+async def _shell(command: str, environment: dict[str, str], folder: Path) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_shell(
+        command, env=environment, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+@pytest.mark.gruendlich
+@pytest.mark.prozess
+@pytest.mark.timeout(300)
+async def test_every_command_of_the_page_works(tmp_path: Path) -> None:
+    """Die Betriebsseite von oben nach unten, jeder Befehl so, wie er dasteht."""
+    binaries = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
+    async with await EmbeddedServer.start(search_attributes=PATTERN.search_attributes) as server:
+        environment = clean | {
+            "PATH": binaries,
+            "TEMPORAL_CONFIG_FILE": os.devnull,
+            "TEMPORAL_ADDRESS": server.address,
+            "NORDLICHT_ORDNER": str(tmp_path / "nordlicht-daten"),
+        }
+        first, *commands = _commands()
+        assert (await _shell(first, environment, tmp_path))[0] == 0
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "kapitel07.dead_letter_queue.worker", env=environment, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            assert worker.stderr is not None
+            assert b"Worker bereit" in await asyncio.wait_for(worker.stderr.readline(), 30)
+            outputs = {}
+            for command in commands:
+                code, outputs[command] = await _shell(command, environment, tmp_path)
+                # Der Posten ist schon erledigt; verwerfen lässt er sich dann nicht mehr.
+                assert code == ("--name discard" in command), outputs[command]
+                if "workflow start" in command:
+                    await _settled(command, environment, tmp_path)
+        finally:
+            worker.terminate()
+            await worker.wait()
+    text = "\n".join(outputs.values())
+    assert "Wartet auf `retry_with` oder `discard`" in text
+    assert "Zurückgesetzt: nichts zu tun" in text
+    table = LetterTable(tmp_path / "nordlicht-daten")
+    assert {one.row.number: one.state for one in table.all()} == {
+        "R-0010": State.PARKED,
+        "R-0020": State.DISCARDED,
+        "R-0030": State.DONE,
+    }
+
+
+async def _settled(command: str, environment: dict[str, str], folder: Path) -> None:
+    """Wartet, bis der eben gestartete Workflow parkt oder endet."""
+    workflow_id = re.search(r"--workflow-id (\S+)", command)
+    assert workflow_id
+    query = f"WorkflowId = '{workflow_id[1]}' AND (DeadLetter IS NOT NULL OR ExecutionStatus != 'Running')"
+    async with asyncio.timeout(60):
+        while "Total: 1" not in (await _shell(f'temporal workflow count --query "{query}"', environment, folder))[1]:
+            await asyncio.sleep(0.1)
 
 
 def _main(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
