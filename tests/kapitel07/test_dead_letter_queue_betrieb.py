@@ -100,6 +100,7 @@ async def test_every_command_of_the_page_works(tmp_path: Path) -> None:
                 code, outputs[command] = await _shell(command, environment, tmp_path)
                 # Der Posten ist schon erledigt; verwerfen lässt er sich dann nicht mehr.
                 assert code == ("--name discard" in command), outputs[command]
+                assert ("workflow execution already completed" in outputs[command]) == bool(code)
                 if "workflow start" in command:
                     await _settled(command, environment, tmp_path)
         finally:
