@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import temporalio.client
 import temporalio.worker
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
@@ -131,11 +131,11 @@ async def parked(handle: Handle) -> ReturnView:
     return view
 
 
-async def ended(handle: WorkflowHandle[Any, Any], timeout: float = 20) -> str:
-    """Wartet auf das Ende eines Workflows und gibt den Namen seines Status zurück."""
-    with suppress(WorkflowFailureError):
-        await result(handle, timeout)
-    status = (await handle.describe()).status
+async def ended(handle: WorkflowHandle[Any, Any], timeout: float = 30) -> str:
+    """Wartet auf das Ende eines Workflows, höchstens `timeout` Sekunden, und gibt den Namen seines Status zurück."""
+    async with asyncio.timeout(timeout):
+        while (status := (await handle.describe()).status) in (None, WorkflowExecutionStatus.RUNNING):
+            await asyncio.sleep(0.02)
     assert status is not None
     return status.name
 

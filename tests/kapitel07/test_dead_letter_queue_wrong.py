@@ -48,7 +48,7 @@ async def test_wrong_import_hangs_at_the_first_broken_row(
     async with _worker(timelapse, tmp_path, rows, workflow) as worker:
         handle = await worker.start(workflow.run, rows)
         with pytest.raises(WorkflowStuckError, match=reason):
-            await result(handle, 1)
+            await result(handle, 0.4)
         assert (await handle.describe()).status.name == "RUNNING"
         # Die gute zweite Zeile kommt nie dran, und in der Tabelle steht auch nichts.
         assert payments(tmp_path) == []

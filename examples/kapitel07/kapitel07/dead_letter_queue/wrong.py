@@ -84,7 +84,7 @@ class WrongImportWorkflow:
         raise self._given_up(row)
 
     async def _pause(self) -> None:
-        await asyncio.sleep(timedelta(seconds=10))  # type: ignore[arg-type]
+        await asyncio.sleep(timedelta(seconds=10))  # type: ignore[call-overload]
 
     def _given_up(self, row: ReturnRow) -> ApplicationError:
         return ApplicationError("aufgegeben", details=[row])  # type: ignore[call-arg]
