@@ -560,6 +560,12 @@ async def test_letters_of_a_terminated_redrive_are_released(timelapse: Timelapse
         assert office.states()[numbers[1]] == State.RUNNING
         assert await operate.release_orphans(timelapse.client, office.table, ANKE) >= 1
         assert set(office.states().values()) == {State.PARKED}
+        # Eine Wiederholung, die noch läuft, behält ihre Briefe.
+        with timelapse.unskipped():
+            running = await office.start_redrive("R-gibtesnicht", per_second=0.001)
+        office.table.claim(numbers[1], running.id, ANKE)
+        assert await operate.release_orphans(timelapse.client, office.table, ANKE) == 0
+        assert office.states()[numbers[1]] == State.RUNNING
 
 
 def test_discard_and_redrive_race_for_each_letter(tmp_path: Path) -> None:

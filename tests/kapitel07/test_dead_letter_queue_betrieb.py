@@ -163,6 +163,7 @@ def test_the_command_shows_corrects_discards_and_keeps_a_protocol(
         (["wiederhole", "R-9", *ANKE], "Einen Brief R-9 gibt es nicht."),
         (["wiederhole", "--alle", "--je-sekunde", "0", *ANKE], "So geht der Aufruf: operate wiederhole"),
         (["wiederhole", "--alle"], "So geht der Aufruf: operate wiederhole"),
+        (["liste", "--stand", "quer"], "So geht der Aufruf: operate liste"),
         (["lösche", "R-1"], "So geht der Aufruf: operate"),
         ([], "So geht der Aufruf: operate"),
     ],
@@ -176,6 +177,14 @@ def test_a_wrong_call_is_one_german_line_and_exit_code_2(
     assert errors.startswith("Fehler: ")
     assert message in errors
     assert errors.count("\n") == 1
+
+
+def test_the_help_is_german(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["wiederhole"]):
+        code, output, _ = _main(tmp_path, capsys, *words, "--help")
+        assert code == 0
+        assert output.startswith("Aufruf: operate")
+        assert not {"usage:", "options:", "positional", "show this"} & set(output.split())
 
 
 def test_a_missing_folder_or_server_is_one_german_line(

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from google.protobuf.empty_pb2 import Empty
 from temporalio.api.batch.v1 import BatchOperationReset
@@ -151,6 +151,15 @@ def describe(letter: StoredLetter) -> str:
 class GermanParser(argparse.ArgumentParser):
     """`argparse` mit deutschen Meldungen; ein falscher Aufruf endet mit Code 2."""
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, add_help=False)
+        self._positionals.title, self._optionals.title = "Angaben", "Optionen"
+        self.add_argument("-h", "--help", action="help", help="diese Hilfe")
+
+    def format_help(self) -> str:
+        """Die Hilfe mit deutschem Anfang."""
+        return super().format_help().replace("usage: ", "Aufruf: ", 1)
+
     def error(self, message: str) -> NoReturn:
         """Sagt in einer Zeile, wie der Aufruf aussehen muss."""
         form = self.format_usage().removeprefix("usage: ")
@@ -167,9 +176,7 @@ def positive(text: str) -> float:
 
 def build_parser() -> argparse.ArgumentParser:
     """Alle Befehle und ihre Angaben."""
-    parser = GermanParser(
-        prog="operate", description="Der Betrieb der toten Briefe.", add_help=True
-    )
+    parser = GermanParser(prog="operate", description="Der Betrieb der toten Briefe.")
     parser.add_argument(
         "--ordner",
         type=Path,
@@ -179,7 +186,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="BEFEHL")
 
     listing = commands.add_parser("liste", help="zeigt Briefe, je Zeile einen")
-    listing.add_argument("--stand", default="", help="etwa geparkt oder verworfen")
+    states = [State.PARKED, State.RUNNING, State.DONE, State.DISCARDED]
+    listing.add_argument("--stand", default="", choices=states, help="nur diesen Stand")
     listing.add_argument("--art", default="", help="etwa BetragUnlesbar")
 
     show = commands.add_parser("zeige", help="zeigt einen Brief mit Protokoll")
