@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import temporalio.client
@@ -20,7 +20,7 @@ from temporalio.worker import Worker
 
 from dauerlauf.faults import Plans
 from dauerlauf.testing import RunningWorker, open_worker
-from dauerlauf.timelapse import Timelapse, result, worker_client
+from dauerlauf.timelapse import Timelapse, worker_client
 from kapitel07.dead_letter_queue.audit import Audit, audit
 from kapitel07.dead_letter_queue.batch import ImportWorkflow, RedriveWorkflow
 from kapitel07.dead_letter_queue.files import open_books, row, write_file
@@ -44,6 +44,7 @@ from kapitel07.dead_letter_queue.models import (
 from kapitel07.dead_letter_queue.worker import create_worker
 from kapitel07.dead_letter_queue.workflow import ReturnWorkflow
 
+T = TypeVar("T")
 Handle = WorkflowHandle[ReturnWorkflow, ReturnView]
 
 
@@ -140,6 +141,12 @@ async def ended(handle: WorkflowHandle[Any, Any], timeout: float = 30) -> str:
     return status.name
 
 
+async def outcome(handle: WorkflowHandle[Any, T], timeout: float = 30) -> T:
+    """Das Ergebnis eines Workflows, ohne Long Poll: Unter Last meldet sich einer davon erst nach 20 s."""
+    await ended(handle, timeout)
+    return await handle.result()
+
+
 @dataclass
 class Office:
     """Ein laufendes Büro: Buch, Tabelle und Worker."""
@@ -167,8 +174,7 @@ class Office:
 
     async def import_all(self, timeout: float = 30, **options: Any) -> ImportResult:
         """Importiert alle Zeilen."""
-        imported: ImportResult = await result(await self.start_import(**options), timeout)
-        return imported
+        return await outcome(await self.start_import(**options), timeout)
 
     async def start_redrive(
         self, *numbers: str, kind: str = "", per_second: float = 100, **options: Any
@@ -179,8 +185,7 @@ class Office:
 
     async def redrive(self, *numbers: str, **options: Any) -> RedriveResult:
         """Wiederholt Briefe und wartet auf das Ende."""
-        redriven: RedriveResult = await result(await self.start_redrive(*numbers, **options), 30)
-        return redriven
+        return await outcome(await self.start_redrive(*numbers, **options))
 
     def audit(self, waiting: Sequence[str] = ()) -> Audit:
         """Die Revision über alle Zeilen."""

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from dlq_hilfen import Chaos, Handle, Office, count, ended, new_row, open_office, parked, scheduled, table_with
+from dlq_hilfen import Chaos, Handle, Office, count, ended, new_row, open_office, outcome, parked, scheduled, table_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType
@@ -24,7 +24,7 @@ from temporalio.exceptions import ApplicationError
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan, Moment, WorkflowAction, WorkflowFault
 from dauerlauf.scenario import play
-from dauerlauf.timelapse import Timelapse, result
+from dauerlauf.timelapse import Timelapse
 from kapitel07.dead_letter_queue import operate
 from kapitel07.dead_letter_queue.activities import ReturnActivities
 from kapitel07.dead_letter_queue.audit import audit
@@ -424,7 +424,7 @@ async def test_the_import_continues_as_new_page_by_page(timelapse: Timelapse, tm
     items = mixed(45)
     async with open_office(timelapse, tmp_path, *items) as office:
         handle = await office.start_import(page=20)
-        assert await result(handle, 30) == ImportResult(done=41, parked=4)
+        assert await outcome(handle) == ImportResult(done=41, parked=4)
         first = office.worker.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
         history = await first.fetch_history()
         assert count(history, "WORKFLOW_EXECUTION_CONTINUED_AS_NEW") == 1
@@ -434,7 +434,7 @@ async def test_the_import_continues_as_new_page_by_page(timelapse: Timelapse, tm
 async def test_the_window_limits_what_is_in_flight(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_office(timelapse, tmp_path, *mixed(40)) as office:
         handle = await office.start_import(window=3)
-        await result(handle, 30)
+        await outcome(handle)
         open_now = most = 0
         for event in (await handle.fetch_history()).events:
             open_now += event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
@@ -459,23 +459,23 @@ async def test_the_same_file_again_changes_nothing(timelapse: Timelapse, tmp_pat
 
 
 async def test_a_cancelled_import_parks_nothing_and_can_be_repeated(timelapse: Timelapse, tmp_path: Path) -> None:
-    items = mixed(30, every=10)
+    items = mixed(30, every=30)
     cancel = ActivityFault("book_return", ActivityAction.CANCEL_BEFORE, occurrence=7)
     async with open_office(timelapse, tmp_path, *items, plan=FaultPlan((cancel,))) as office:
         handle = await office.start_import(window=3)
         assert await ended(handle) == "CANCELED"
-        kinds = {letter.trouble.kind for letter in office.table.all()}
-        assert kinds <= {"BetragUnlesbar", "IbanUngueltig", "AuftragUnbekannt"}
-        assert office.audit().done < 27
+        # Kaputt ist erst die letzte Zeile; abgelegt würde also nur, was der Abbruch traf.
+        assert "put_letter" not in scheduled(await handle.fetch_history())
+        assert office.audit().done < 29
     async with open_office(timelapse, tmp_path, *items) as office:
-        assert await office.import_all() == ImportResult(done=27, parked=3)
+        assert await office.import_all() == ImportResult(done=29, parked=1)
         assert office.audit().findings == []
 
 
 async def test_a_missing_file_fails_at_once(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_office(timelapse, tmp_path) as office:
         handle = await office.start_import()
-        await result(handle, 30)
+        await outcome(handle)
         (tmp_path / "retouren.csv").unlink()
         again = await office.worker.start(
             "ImportWorkflow", {"file": str(tmp_path / "retouren.csv")}, id=f"import-{uuid4()}"
@@ -515,7 +515,7 @@ async def test_a_redrive_keeps_its_rate(timelapse: Timelapse, tmp_path: Path) ->
     async with open_office(timelapse, tmp_path, *mixed(6, every=1)) as office:
         await _poisoned(office)
         handle = await office.start_redrive(per_second=0.2)
-        await result(handle, 30)
+        await outcome(handle)
         starts = [
             event.event_time.ToDatetime()
             for event in (await handle.fetch_history()).events

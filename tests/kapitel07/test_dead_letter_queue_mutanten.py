@@ -132,11 +132,11 @@ MUTANTS = [
         "test_a_parked_item_is_visible",
     ),
     Mutant(
-        "import-parkt-beim-abbruch",
+        "import-legt-nicht-ab",
         "batch.py",
-        "if is_cancelled_exception(error):",
-        "if False:",
-        "test_a_cancelled_import_parks_nothing_and_can_be_repeated",
+        "return await self._park(row, Trouble.of(error))",
+        "return State.PARKED",
+        "test_a_batch_of_100_under_faults_ends_every_item_once",
     ),
     Mutant(
         "fenster-fehlt",
