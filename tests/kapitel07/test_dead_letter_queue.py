@@ -207,7 +207,7 @@ async def test_a_rejected_decision_leaves_no_trace(timelapse: Timelapse, tmp_pat
 
 async def test_a_running_item_accepts_no_decision(timelapse: Timelapse, tmp_path: Path) -> None:
     item = new_row()
-    slow = FaultPlan((ActivityFault("book_return", ActivityAction.DELAY, seconds=0.5),))
+    slow = FaultPlan((ActivityFault("book_return", ActivityAction.DELAY, seconds=0.2),))
     async with open_office(timelapse, tmp_path, item, plan=slow) as office:
         handle = await office.process(item)
         with pytest.raises(WorkflowUpdateFailedError) as refused:

@@ -39,6 +39,7 @@ async def _run(office: Office, *words: str) -> tuple[int, str, str]:
     return process.returncode, output.decode(), errors.decode()
 
 
+@pytest.mark.gruendlich
 async def test_read_repair_redrive_as_a_program(
     timelapse: Timelapse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,7 +79,8 @@ async def _random_items(plans: FaultPlans, timelapse: Timelapse, folder: Path) -
         assert len(office.worker.fired) > len(items) // 2
 
 
-@pytest.mark.fault_plans(ACTIVITIES, rejectable=["book_return"], number=12)
+@pytest.mark.gruendlich
+@pytest.mark.fault_plans(ACTIVITIES, rejectable=["book_return"], number=100)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_path: Path) -> None:
     await _random_items(fault_plans, timelapse, tmp_path)
 
