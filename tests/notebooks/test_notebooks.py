@@ -78,7 +78,7 @@ def test_kapitel01_zeigt_was_der_text_sagt(executed: dict[str, Any]) -> None:
     shown = [outputs({"cells": [cell]}) for cell in executed["kapitel01"]["cells"]]
     runs = [text for text in shown if "dl-figur" in text and "lauf-spieler" not in text]
     assert len(runs) == 8
-    assert "Versuch 2" in runs[1]
+    assert "2 Versuche" in runs[1]
     assert "Zahlungsdienst: 1 × gebucht, 1 × aufgerufen" in runs[3]
     assert "Zahlungsdienst: 1 × gebucht, 2 × aufgerufen" in runs[4]
     assert "Zahlungsdienst: 2 × gebucht, 2 × aufgerufen" in runs[5]
