@@ -1,15 +1,18 @@
-"""Gebaute Bücher und ein Browser für die Tests des Buchs; je Testprozess höchstens einmal."""
+"""Gebaute Bücher und ein Browser für die Tests des Buchs."""
 
 from __future__ import annotations
 
 import functools
+import os
+import subprocess
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from buchbau import mkdocs, stage, tool, zensical
+from filelock import FileLock
 from playwright.async_api import Browser, async_playwright
 
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -20,22 +23,31 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Kein Protokoll auf der Fehlerausgabe."""
 
 
+def _built(
+    factory: pytest.TempPathFactory, name: str, build: Callable[[Path], subprocess.CompletedProcess[str]]
+) -> Path:
+    """Das fertige Buch; die Testprozesse eines Laufs bauen es einmal und teilen es sich."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / name
+    with FileLock(shared / f"{name}.lock"):
+        if not folder.is_dir():
+            done = build(stage(folder))
+            assert done.returncode == 0, done.stdout[-2000:]
+    assert (folder / "site" / "index.html").is_file(), "Der Bau ist in einem anderen Testprozess gescheitert."
+    return folder / "site"
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Das Buch samt Probeseite, mit MkDocs gebaut."""
-    folder = stage(tmp_path_factory.mktemp("mkdocs"))
-    done = mkdocs(folder)
-    assert done.returncode == 0, done.stdout[-2000:]
-    return folder / "site"
+    return _built(tmp_path_factory, "mkdocs", mkdocs)
 
 
 @pytest.fixture(scope="session")
 def zensical_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Dasselbe, mit Zensical gebaut."""
-    folder = stage(tmp_path_factory.mktemp("zensical"))
-    done = zensical(folder)
-    assert done.returncode == 0, done.stdout[-2000:]
-    return folder / "site"
+    return _built(tmp_path_factory, "zensical", zensical)
 
 
 def _serve(folder: Path) -> Iterator[str]:

@@ -85,15 +85,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
     await _random_items(fault_plans, timelapse, tmp_path)
 
 
-@pytest.mark.gruendlich
-@pytest.mark.timeout(600)
-@pytest.mark.fault_plans(ACTIVITIES, rejectable=["book_return"], number=1000)
-async def test_random_faults_on_1000_parked_items(
-    fault_plans: FaultPlans, timelapse: Timelapse, tmp_path: Path
-) -> None:
-    await _random_items(fault_plans, timelapse, tmp_path)
-
-
 @pytest.fixture(scope="module")
 def forkserver() -> None:
     """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""

@@ -9,7 +9,6 @@ import subprocess
 import sysconfig
 import time
 import xml.etree.ElementTree as ET
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -293,13 +292,12 @@ def test_abgeschnittene_pipe_ist_kein_fehler() -> None:
 
 
 @pytest.mark.gruendlich
-@pytest.mark.timeout(400)
-def test_200_laeufe_in_folge_enden_mit_dem_richtigen_code() -> None:
+def test_vierzig_laeufe_enden_mit_dem_richtigen_code() -> None:
     command = [PROGRAM, "starte", "hallo", "bestaetigung"]
 
-    def chain(_: int) -> list[int]:
-        return [subprocess.run(command, capture_output=True, timeout=60, check=False).returncode for _ in range(50)]
+    def chain(_: int) -> list[str]:
+        runs = [subprocess.run(command, capture_output=True, text=True, timeout=60, check=False) for _ in range(20)]
+        return [f"Code {run.returncode}: {run.stderr}" for run in runs if run.returncode != 0]
 
-    with ThreadPoolExecutor(4) as chains:
-        codes = [code for found in chains.map(chain, range(4)) for code in found]
-    assert Counter(codes) == {0: 200}
+    with ThreadPoolExecutor(2) as chains:
+        assert [problem for found in chains.map(chain, range(2)) for problem in found] == []
