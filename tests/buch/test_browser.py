@@ -106,9 +106,11 @@ async def visit(browser: Browser, base: str, path: str) -> Visit:
     found.width = await page.evaluate("document.documentElement.scrollWidth")
     await page.set_viewport_size(DESK)  # type: ignore[arg-type]
     if path != PROBE:
-        # Bilder und Code sind überall gleich gebaut: Auf der Probeseite geprüft genügt, sonst dauert es Minuten.
+        # Bilder und Code sind überall gleich gebaut: Auf der Probeseite geprüft genügt, sonst dauert es Minuten. Für
+        # Laufspieler und Vergleiche gilt dasselbe; sie haben eigene Tests.
         await page.evaluate(
-            "document.querySelectorAll('.dl-figur svg, .dl-figur tbody, .highlight').forEach(e => e.remove())"
+            "document.querySelectorAll('.dl-figur svg, .dl-figur tbody, .highlight, lauf-spieler, .dl-vergleich')"
+            ".forEach(e => e.remove())"
         )
     await page.evaluate(AXE)
     for scheme, rules in RULES.items():

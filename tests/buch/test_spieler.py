@@ -524,7 +524,9 @@ async def test_nichts_verschiebt_sich(browser: Browser, address: str, size: dict
             if crash:
                 await player.press("sturz")
         await player.page.evaluate("() => new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok)))")
-        assert await player.page.evaluate("shifts") == []
+        # Der Titel in der Kopfleiste gleitet beim Scrollen; das tut das Thema auf jeder Seite.
+        shifts = await player.page.evaluate("shifts")
+        assert [shift for shift in shifts if not all("md-header" in source for source in shift[1])] == []
 
 
 async def test_das_geruest_hat_schon_ohne_skript_seine_groesse(browser: Browser, address: str) -> None:
