@@ -97,14 +97,25 @@ async def test_recorded_history_replays(name: str, replay: Callable[..., Awaitab
     assert await replay(PATTERN.history_file(name), workflows=PATTERN.workflows) == 1
 
 
-def test_an_order_has_the_same_events_with_and_without_a_breaker() -> None:
-    def kinds(name: str) -> list[str]:
-        names = [EventType.Name(event.event_type) for event in load(PATTERN.history_file(name)).events]
-        # Ohne das, was der Zeitraffer dazuschreibt.
-        return [kind for kind in names if "TIME_SKIPPING" not in kind and "OPTIONS_UPDATED" not in kind]
+def _kinds(name: str) -> list[str]:
+    """Die Events einer Aufzeichnung ohne das, was der Zeitraffer dazuschreibt."""
+    names = [
+        EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
+        for event in load(PATTERN.history_file(name)).events
+    ]
+    return [kind for kind in names if "TIME_SKIPPING" not in kind and "OPTIONS_UPDATED" not in kind]
 
-    assert kinds("glatt") == kinds("ohne-schalter") == kinds("schalter-oeffnet") == kinds("probe-scheitert")
-    assert len(kinds("glatt")) == 17
+
+def test_an_order_has_the_same_events_with_and_without_a_breaker() -> None:
+    assert _kinds("glatt") == _kinds("ohne-schalter") == _kinds("schalter-oeffnet") == _kinds("probe-scheitert")
+    assert len(_kinds("glatt")) == 17
+
+
+def test_every_question_and_every_report_costs_five_events() -> None:
+    task = ["WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_COMPLETED"]
+    update = [*task, "WORKFLOW_EXECUTION_UPDATE_ACCEPTED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED"]
+    # Den ersten Workflow-Task bekommt der Schalter mit dem Start.
+    assert _kinds("der-schalter") == ["WORKFLOW_EXECUTION_STARTED", *task, *update * 8, "WORKFLOW_EXECUTION_TERMINATED"]
 
 
 # --- Der Schalter für sich -------------------------------------------------------------------------------------------
