@@ -2,23 +2,32 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from breaker_hilfen import SETTINGS, attempts, events, open_fleet, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
-from temporalio.client import WorkflowFailureError, WorkflowHistory
+from temporalio.client import (
+    Interceptor,
+    OutboundInterceptor,
+    StartWorkflowInput,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowHistory,
+)
 from temporalio.service import RPCError
-from temporalio.worker import Replayer
 
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
-from dauerlauf.timelapse import Timelapse, result
+from dauerlauf.timelapse import Timelapse, listening_client, result
 from kapitel07.circuit_breaker.breaker import Answer, Breaker, BreakerSettings, Permit, Report, State
 from kapitel07.circuit_breaker.interceptor import CIRCUIT_OPEN, UNASKED
 from kapitel07.circuit_breaker.scenarios import PATTERN, failed
@@ -44,28 +53,69 @@ def test_every_scenario_has_an_expectation() -> None:
     assert set(EXPECTED) == set(PATTERN.scenarios)
 
 
+class _OwnIds(Interceptor):
+    """Gibt jedem Auftrag eine eigene Workflow-ID: Alle Szenarien geben denselben auf."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        return _OwnId(next)
+
+
+class _OwnId(OutboundInterceptor):
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+        if input.id.startswith("versand-"):
+            return await super().start_workflow(replace(input, id=f"{input.id}-{uuid4()}"))
+        return await super().start_workflow(input)
+
+
+@pytest.fixture(scope="module")
+async def played(timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
+    """Alle Szenarien, gleichzeitig gespielt."""
+
+    async def run(name: str) -> Run:
+        assert timelapse.server is not None
+        # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für die anderen.
+        own = Timelapse(listening_client(await timelapse.server.connect(), _OwnIds()), timelapse.server)
+        return await play(PATTERN.find(name), own)
+
+    runs = await asyncio.gather(*map(run, PATTERN.scenarios), return_exceptions=True)
+    return dict(zip(PATTERN.scenarios, runs, strict=True))
+
+
 @pytest.mark.parametrize("name", EXPECTED)
-async def test_scenario(name: str, timelapse: Timelapse, tmp_path: Path) -> None:
+def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
     status, calls, parcels, breaker = EXPECTED[name]
-    run: Run = await play(PATTERN.find(name), timelapse, folder=tmp_path, task_queue=timelapse.task_queue())
+    run = played[name]
+    if isinstance(run, BaseException):
+        raise run
     assert run.status == status
     assert f"Aufrufe beim Versanddienst: {calls}, Pakete: {parcels}, Bestätigungen: {parcels}" in run.notes
     assert [note for note in run.notes if note.startswith("Schalter")] == ([f"Schalter: {breaker}"] if breaker else [])
 
 
 @pytest.mark.parametrize("name", PATTERN.scenarios)
-async def test_recorded_history_replays(name: str) -> None:
-    await Replayer(workflows=PATTERN.workflows).replay_workflow(load(PATTERN.history_file(name)))
+async def test_recorded_history_replays(name: str, replay: Callable[..., Awaitable[int]]) -> None:
+    assert await replay(PATTERN.history_file(name), workflows=PATTERN.workflows) == 1
+
+
+def _kinds(name: str) -> list[str]:
+    """Die Events einer Aufzeichnung ohne das, was der Zeitraffer dazuschreibt."""
+    names = [
+        EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
+        for event in load(PATTERN.history_file(name)).events
+    ]
+    return [kind for kind in names if "TIME_SKIPPING" not in kind and "OPTIONS_UPDATED" not in kind]
 
 
 def test_an_order_has_the_same_events_with_and_without_a_breaker() -> None:
-    def kinds(name: str) -> list[str]:
-        names = [EventType.Name(event.event_type) for event in load(PATTERN.history_file(name)).events]
-        # Ohne das, was der Zeitraffer dazuschreibt.
-        return [kind for kind in names if "TIME_SKIPPING" not in kind and "OPTIONS_UPDATED" not in kind]
+    assert _kinds("glatt") == _kinds("ohne-schalter") == _kinds("schalter-oeffnet") == _kinds("probe-scheitert")
+    assert len(_kinds("glatt")) == 17
 
-    assert kinds("glatt") == kinds("ohne-schalter") == kinds("schalter-oeffnet") == kinds("probe-scheitert")
-    assert len(kinds("glatt")) == 17
+
+def test_every_question_and_every_report_costs_five_events() -> None:
+    task = ["WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_COMPLETED"]
+    update = [*task, "WORKFLOW_EXECUTION_UPDATE_ACCEPTED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED"]
+    # Den ersten Workflow-Task bekommt der Schalter mit dem Start.
+    assert _kinds("der-schalter") == ["WORKFLOW_EXECUTION_STARTED", *task, *update * 8, "WORKFLOW_EXECUTION_TERMINATED"]
 
 
 # --- Der Schalter für sich -------------------------------------------------------------------------------------------
@@ -373,7 +423,7 @@ async def test_a_breaker_per_process_pays_once_per_process(timelapse: Timelapse,
     workers = 2
     async with open_fleet(timelapse, tmp_path, workers=workers, form=Form.PROCESS) as fleet:
         fleet.carrier.down = True
-        handles = await fleet.place(10)
+        handles = await fleet.place(6)
 
         async def each_was_refused_often() -> bool:
             return min(await asyncio.gather(*map(attempts, handles))) >= 6
@@ -470,7 +520,7 @@ async def test_limited_attempts_are_used_up_without_a_call(timelapse: Timelapse,
 async def test_the_deadline_ends_the_wait(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_fleet(timelapse, tmp_path) as fleet:
         await _open(fleet)
-        [handle] = await fleet.place(deadline_days=0.01)
+        [handle] = await fleet.place(deadline_days=0.001)
         with pytest.raises(WorkflowFailureError):
             await result(handle)
         history = await handle.fetch_history()

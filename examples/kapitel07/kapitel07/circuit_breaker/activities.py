@@ -2,9 +2,11 @@
 
 import os
 import sqlite3
+import ssl
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,12 @@ TECHNICAL = frozenset({NO_ANSWER, OUT_OF_ORDER})
 """Fehlertypen, die etwas über den Zustand des Dienstes sagen."""
 
 HTTP_TIMEOUT_SECONDS = 5.0
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Lädt die Zertifikate einmal je Prozess statt einmal je Worker."""
+    return httpx.create_ssl_context()
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class OrderActivities:
     def __init__(self, addresses: Addresses) -> None:
         self._outbox = addresses.folder / "postausgang.sqlite3"
         self._carrier_url = addresses.carrier_url
-        self._http = httpx.Client(timeout=HTTP_TIMEOUT_SECONDS)
+        self._http = httpx.Client(timeout=HTTP_TIMEOUT_SECONDS, verify=_tls())
 
     # --8<-- [start:parcel]
     @activity.defn

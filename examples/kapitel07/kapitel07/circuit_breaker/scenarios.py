@@ -15,7 +15,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 from temporalio.service import RPCError
 
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import Timelapse, result
 from dauerlauf.worker_process import WorkerProcess
 from kapitel07.circuit_breaker.activities import OUT_OF_ORDER, Addresses
@@ -127,6 +127,16 @@ async def open_shop(
         yield world
 
 
+def worker_arguments(stage: Stage, world: World) -> dict[str, Any]:
+    """Was ein Worker mit eigenem Prozess bekommt."""
+    return {
+        "addresses": Addresses(stage.folder, world.carrier.url),
+        "task_queue": stage.task_queue,
+        "settings": SETTINGS,
+        "spread": 0.0,
+    }
+
+
 def order(number: str, postal_code: str = "24937") -> Order:
     """Ein Auftrag, dem nur noch das Paket fehlt."""
     return Order(number, "Jörg Weiß", postal_code)
@@ -190,6 +200,18 @@ async def smooth(stage: Stage) -> None:
     async with open_shop(stage, Form.SHARED) as world:
         await close(stage, world, await place(stage, world, order("N-1001")))
         await note_status(stage, world)
+
+
+@PATTERN.crash_stage("glatt")
+@asynccontextmanager
+async def smooth_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Der gute Fall mit Workern, die sterben; Dienst und Schalter bleiben."""
+    async with open_world(stage) as world:
+        yield CrashStage(
+            WORKER,
+            worker_arguments(stage, world),
+            lambda: place(stage, world, order("N-1001")),
+        )
 
 
 @PATTERN.scenario(
@@ -278,12 +300,7 @@ async def entity(stage: Stage) -> None:
 async def worker_dies(stage: Stage) -> None:
     """Der Zustand gehört keinem Prozess."""
     async with open_world(stage) as world:
-        arguments = {
-            "addresses": Addresses(stage.folder, world.carrier.url),
-            "task_queue": stage.task_queue,
-            "settings": SETTINGS,
-            "spread": 0.0,
-        }
+        arguments = worker_arguments(stage, world)
         start = partial(WorkerProcess.start, WORKER, stage.client, arguments=arguments)
         async with await start() as first:
             # Ein dritter Worker hat den Dienst gestört gefunden.

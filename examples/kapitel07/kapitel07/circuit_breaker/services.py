@@ -60,7 +60,7 @@ class Carrier:
         self._server = _Server(self, port)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
+            target=self._server.serve_forever, args=(0.01,), daemon=True
         ).start()
 
     def _connect(self) -> sqlite3.Connection:
