@@ -185,6 +185,8 @@ async def replay(source: str | Path, *, workflows: Sequence[type], **options: An
     files = sorted(file for file in found if not history.is_queries_file(file))
     if not files or not files[0].is_file():
         raise DauerlaufError(f"In „{place}“ liegt keine History (*.json); zeichnen Sie zuerst eine auf.")
+    # Ohne eigene Angabe bildet der Replayer je History eine Prüfsumme über alle geladenen Module.
+    options.setdefault("build_id", "dauerlauf")
     replayer = Replayer(workflows=workflows, **options)
     failures = []
     for file in files:

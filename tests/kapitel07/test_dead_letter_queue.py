@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -459,16 +458,21 @@ async def test_the_same_file_again_changes_nothing(timelapse: Timelapse, tmp_pat
 
 
 async def test_a_cancelled_import_parks_nothing_and_can_be_repeated(timelapse: Timelapse, tmp_path: Path) -> None:
-    items = mixed(30, every=30)
-    cancel = ActivityFault("book_return", ActivityAction.CANCEL_BEFORE, occurrence=7)
-    async with open_office(timelapse, tmp_path, *items, plan=FaultPlan((cancel,))) as office:
-        handle = await office.start_import(window=3)
+    """Abbruch, während alle Zeilen in Arbeit sind; wartete noch eine, endete der Import auch mit dem Fehler sofort."""
+    items = [new_row() for _ in range(3)]
+    never = ActivityFault("book_return", ActivityAction.FAIL_BEFORE, attempts=None)
+    async with open_office(timelapse, tmp_path, *items, plan=FaultPlan((never,))) as office:
+        with timelapse.unskipped():
+            handle = await office.start_import()
+        async with asyncio.timeout(30):
+            while len((await handle.describe()).raw_description.pending_activities) < len(items):
+                await asyncio.sleep(0.01)
+        await handle.cancel()
         assert await ended(handle) == "CANCELED"
-        # Kaputt ist erst die letzte Zeile; abgelegt würde also nur, was der Abbruch traf.
-        assert "put_letter" not in scheduled(await handle.fetch_history())
-        assert office.audit().done < 29
+        assert scheduled(await handle.fetch_history()) == ["read_rows", *["book_return"] * 3]
+        assert office.states() == {}
     async with open_office(timelapse, tmp_path, *items) as office:
-        assert await office.import_all() == ImportResult(done=29, parked=1)
+        assert await office.import_all() == ImportResult(done=3, parked=0)
         assert office.audit().findings == []
 
 
@@ -638,27 +642,32 @@ def test_the_protocol_names_who_did_what(tmp_path: Path) -> None:
 # --- Das Erstattungsbuch -------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.sampled_from(["book", "hold"]), st.integers(0, 3)), max_size=8))
+@pytest.fixture(scope="module")
+def ledger_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ein Buch für alle Beispiele; jedes hat seinen eigenen Schlüssel."""
+    return tmp_path_factory.mktemp("buch")
+
+
+@given(operations=st.lists(st.tuples(st.sampled_from(["book", "hold"]), st.integers(0, 3)), max_size=8))
 @settings(max_examples=25, deadline=None)
-def test_the_ledger_pays_once_and_never_in_a_held_round(operations: list[tuple[str, int]]) -> None:
-    item = row("R-1")
+def test_the_ledger_pays_once_and_never_in_a_held_round(ledger_folder: Path, operations: list[tuple[str, int]]) -> None:
+    item = new_row()
     paid, held = False, -1
-    with TemporaryDirectory() as folder:
-        ledger = RefundLedger(Path(folder))
-        ledger.add_sales(item.order)
-        for operation, number in operations:
-            request = BookRequest(item, number)
-            if operation == "hold":
-                assert (ledger.hold(request) is not None) == paid
-                held = held if paid else max(held, number)
-            elif paid or number > held:
+    ledger = RefundLedger(ledger_folder)
+    ledger.add_sales(item.order)
+    for operation, number in operations:
+        request = BookRequest(item, number)
+        if operation == "hold":
+            assert (ledger.hold(request) is not None) == paid
+            held = held if paid else max(held, number)
+        elif paid or number > held:
+            ledger.book(request)
+            paid = True
+        else:
+            with pytest.raises(RejectedError):
                 ledger.book(request)
-                paid = True
-            else:
-                with pytest.raises(RejectedError):
-                    ledger.book(request)
-        ledger.close()
-        assert len(payments(Path(folder))) == paid
+    ledger.close()
+    assert [key for key, _ in payments(ledger_folder)].count(item.key) == paid
 
 
 def test_amount_and_iban_are_read_strictly() -> None:
