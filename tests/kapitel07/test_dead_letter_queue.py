@@ -22,6 +22,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan, Moment, WorkflowAction, WorkflowFault
+from dauerlauf.history import load
 from dauerlauf.scenario import play
 from dauerlauf.timelapse import Timelapse
 from kapitel07.dead_letter_queue import operate
@@ -143,6 +144,7 @@ async def test_failed_executions_are_found_by_kind_and_reset_in_batch(timelapse:
         assert await _reset(office, "AuftragUnbekannt") == found
         await _all_ended(office, handles[:3], "COMPLETED")
         assert (await handles[3].describe()).status.name == "FAILED"  # type: ignore[union-attr]
+        assert len((await handles[3].fetch_history()).events) == 12
         assert sorted(payments(tmp_path)) == sorted((item.key, 4990) for item in unknown)
 
 
@@ -175,6 +177,40 @@ async def test_a_parked_item_is_visible(timelapse: Timelapse, tmp_path: Path) ->
         await handle.execute_update(ReturnWorkflow.retry_with, Retry(ANKE, REPAIR))
         assert await ended(handle) == "COMPLETED"
         assert await _visible(timelapse, office, "DeadLetter IS NOT NULL", 0) == []
+
+
+async def test_a_terminated_item_is_still_found(timelapse: Timelapse, tmp_path: Path) -> None:
+    item = new_row(**UNREADABLE_AMOUNT)
+    async with open_office(timelapse, tmp_path, item) as office:
+        handle = await office.process(item)
+        await parked(handle)
+        await handle.terminate("aus Versehen")
+        query = 'ExecutionStatus = "Terminated" AND DeadLetter STARTS_WITH "geparkt/"'
+        assert await _visible(timelapse, office, query, 1) == [handle.id]
+
+
+async def test_a_retry_without_changes_uses_the_same_row(timelapse: Timelapse, tmp_path: Path) -> None:
+    item = new_row(**UNKNOWN_SALE)
+    async with open_office(timelapse, tmp_path, item) as office:
+        handle = await office.process(item)
+        await parked(handle)
+        RefundLedger(tmp_path).add_sales(item.order)
+        view = await handle.execute_update(ReturnWorkflow.retry_with, Retry(ANKE))
+        assert (view.state, view.round) == (State.DONE, 1)
+        assert payments(tmp_path) == [(item.key, 4990)]
+
+
+def test_parking_and_deciding_cost_what_the_page_says() -> None:
+    def timers(name: str) -> tuple[list[int], int]:
+        events = load(PATTERN.history_file(name)).events
+        kind = EventType.EVENT_TYPE_TIMER_STARTED
+        return [event.event_id for event in events if event.event_type == kind], len(events)
+
+    # Der Timer der ersten Erinnerung ist das letzte Event des Parkens.
+    assert timers("geparkt-und-berichtigt") == ([18], 18 + 14)
+    assert timers("noch-einmal-daneben")[1] == 18 + 21 + 14
+    reminders, _ = timers("erinnert-und-eskaliert")
+    assert {later - earlier for earlier, later in pairwise(reminders)} == {12, 13}
 
 
 REFUSED = [
@@ -211,6 +247,7 @@ async def test_a_running_item_accepts_no_decision(timelapse: Timelapse, tmp_path
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update(ReturnWorkflow.discard, Discard(ANKE, "zu früh"))
         assert getattr(refused.value.cause, "type", "") == "NichtGeparkt"
+        assert f"{item.number} wartet auf keine Entscheidung" in str(refused.value.cause)
         assert await ended(handle) == "COMPLETED"
         assert office.audit().done == 1
 
