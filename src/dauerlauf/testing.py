@@ -185,8 +185,9 @@ async def replay(source: str | Path, *, workflows: Sequence[type], **options: An
     files = sorted(file for file in found if not history.is_queries_file(file))
     if not files or not files[0].is_file():
         raise DauerlaufError(f"In „{place}“ liegt keine History (*.json); zeichnen Sie zuerst eine auf.")
-    # Ohne Angabe berechnet das SDK eine Prüfsumme über alle geladenen Module; das kostet eine halbe Sekunde.
-    replayer = Replayer(workflows=workflows, **({"build_id": "dauerlauf"} | options))
+    # Ohne eigene Angabe bildet der Replayer je History eine Prüfsumme über alle geladenen Module.
+    options.setdefault("build_id", "dauerlauf")
+    replayer = Replayer(workflows=workflows, **options)
     failures = []
     for file in files:
         outcome = await replayer.replay_workflow(history.load(file), raise_on_replay_failure=False)

@@ -7,8 +7,8 @@ Quelle: `temporalio.testing.TimeSkipper` im Python-SDK 1.35.0.
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ class Timelapse:
         """Nicht direkt verwenden; siehe `timelapse`."""
         self.server = server
         self._skipper = TimeSkipper(_with(client, plugins=[WorkerSettings()]))
+        self._unskipped_blocks = 0
+        self._pause = ExitStack()
 
     @property
     def client(self) -> Client:
@@ -86,9 +88,24 @@ class Timelapse:
         """Die Uhr des Workflows, in UTC."""
         return (await self._skipper.get_current_time(handle)).astimezone(UTC)
 
-    def unskipped(self) -> AbstractContextManager[None]:
-        """Workflows, die im Block starten, warten in Echtzeit, bis `fast_forward` sie vorstellt."""
-        return self._skipper.with_time_skipping_disabled()
+    @contextmanager
+    def unskipped(self) -> Iterator[None]:
+        """Workflows, die im Block starten, warten in Echtzeit, bis `fast_forward` sie vorstellt.
+
+        Das gilt für jeden Start über `client`, auch aus anderen Tasks. Überschneiden sich mehrere Blöcke, gilt es, bis
+        der letzte endet.
+        """
+        # Der Schalter des SDK merkt sich den Stand von vorher; aus zwei Blöcken, die sich überschneiden, bliebe der
+        # Zeitraffer danach aus. Deshalb schaltet nur der erste aus und der letzte wieder ein.
+        if self._unskipped_blocks == 0:
+            self._pause.enter_context(self._skipper.with_time_skipping_disabled())
+        self._unskipped_blocks += 1
+        try:
+            yield
+        finally:
+            self._unskipped_blocks -= 1
+            if self._unskipped_blocks == 0:
+                self._pause.close()
 
     def client_for(
         self,

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -156,15 +156,12 @@ class Office:
     worker: RunningWorker
     table: LetterTable
     rows: Sequence[ReturnRow]
-    _one_start: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def process(self, item: ReturnRow, **options: Any) -> Handle:
         """Startet einen Posten; seine Uhr springt nicht von selbst."""
         arg = ProcessReturn(item, ParkingOptions(**options))
-        # `unskipped` merkt sich den Stand von vorher; ineinander verschränkt bliebe der Zeitraffer aus.
-        async with self._one_start:
-            with self.timelapse.unskipped():
-                return await self.worker.start(ReturnWorkflow.run, arg, id=f"retoure-{item.number}")
+        with self.timelapse.unskipped():
+            return await self.worker.start(ReturnWorkflow.run, arg, id=f"retoure-{item.number}")
 
     async def start_import(self, **options: Any) -> WorkflowHandle[ImportWorkflow, ImportResult]:
         """Startet den Import aller Zeilen."""

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 from dlq_hilfen import Office, open_office, table_with
+from temporalio.client import WorkflowExecutionStatus
 
 from dauerlauf.server import EmbeddedServer
 from dauerlauf.timelapse import Timelapse
@@ -20,11 +22,11 @@ from kapitel07.dead_letter_queue.scenarios import PATTERN
 ANKE = ("--wer", "Anke Petersen")
 
 
-async def _run(office: Office, *words: str) -> tuple[int, str, str]:
-    """Ruft den Befehl auf; gibt Code, Ausgabe und Fehlerausgabe zurück."""
+async def _start(office: Office, *words: str) -> asyncio.subprocess.Process:
+    """Startet den Befehl."""
     assert office.timelapse.server is not None
     clean = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "kapitel07.dead_letter_queue.operate", *words,
         env=clean
         | {
@@ -34,6 +36,11 @@ async def _run(office: Office, *words: str) -> tuple[int, str, str]:
         },
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+
+
+async def _run(office: Office, *words: str) -> tuple[int, str, str]:
+    """Ruft den Befehl auf; gibt Code, Ausgabe und Fehlerausgabe zurück."""
+    process = await _start(office, *words)
     output, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
@@ -54,6 +61,22 @@ async def test_read_repair_redrive_as_a_program(
         assert (code, errors) == (0, "")
         assert output.splitlines()[1] == "1 erledigt, 1 wieder geparkt, 0 übersprungen"
         assert office.states() == {"R-0002": State.PARKED, "R-0004": State.PARKED, "R-0006": State.DONE}
+
+
+@pytest.mark.gruendlich
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows schickt Prozessen kein SIGINT")
+async def test_ctrl_c_ends_only_the_waiting(timelapse: Timelapse, tmp_path: Path) -> None:
+    async with open_office(timelapse, tmp_path) as office:
+        # Diese Task Queue bedient niemand: Die Wiederholung ist sicher noch nicht fertig.
+        process = await _start(office, "wiederhole", "--alle", *ANKE, "--task-queue", timelapse.task_queue())
+        assert process.stdout is not None
+        workflow_id = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().split()[-1]
+        process.send_signal(signal.SIGINT)
+        _, errors = await asyncio.wait_for(process.communicate(), 60)
+        assert (process.returncode, errors.decode()) == (130, "Die Wiederholung läuft auf dem Server weiter.\n")
+        handle = timelapse.client.get_workflow_handle(workflow_id)
+        assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+        await handle.terminate("Test beendet")
 
 
 PAGE = Path(__file__).parents[2] / "book/teil3/kapitel07/dead-letter-queue-betrieb.md"

@@ -110,17 +110,15 @@ async def test_worker_dies_at_every_event(timelapse: Timelapse, tmp_path: Path) 
     """Parken, berichtigen, buchen: Der Worker stirbt bei jedem Event einmal, der Posten wird genau einmal gebucht."""
     books = tmp_path / "buecher"
     deciding = []
-    one_start = asyncio.Lock()
 
     async def start(client: Client, trial: Trial) -> WorkflowHandle[Any, Any]:
         item = row(f"R-{trial.workflow_id}", order="N-1", **UNREADABLE_AMOUNT)
         # Die erste Erinnerung liegt weit hinter dem Test; im Zeitraffer verginge sie sofort.
         arg = ProcessReturn(item, ParkingOptions(first_reminder=86_400))
-        async with one_start:
-            with timelapse.unskipped():
-                handle = await client.start_workflow(
-                    ReturnWorkflow.run, arg, id=trial.workflow_id, task_queue=trial.task_queue
-                )
+        with timelapse.unskipped():
+            handle = await client.start_workflow(
+                ReturnWorkflow.run, arg, id=trial.workflow_id, task_queue=trial.task_queue
+            )
         deciding.append(asyncio.create_task(_decide(handle)))
         return handle
 

@@ -57,6 +57,28 @@ async def test_unskipped_wartet_bis_fast_forward(timelapse: Timelapse) -> None:
         assert await result(handle) == 42
 
 
+async def test_unskipped_in_bloecken_die_sich_ueberschneiden(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+
+    async def skips(number: int) -> bool:
+        name = f"{queue}-{number}"
+        handle = await timelapse.client.start_workflow(HoursWorkflow.run, 1, id=name, task_queue=queue)
+        started = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+        return started.time_skipping_config.enabled
+
+    first, second = timelapse.unskipped(), timelapse.unskipped()
+    first.__enter__()
+    second.__enter__()
+    assert not await skips(1)
+    first.__exit__(None, None, None)
+    assert not await skips(2)
+    second.__exit__(None, None, None)
+    assert await skips(3)
+    with timelapse.unskipped(), timelapse.unskipped():
+        assert not await skips(4)
+    assert await skips(5)
+
+
 async def test_worker_name_steht_in_der_history(timelapse: Timelapse) -> None:
     queue = timelapse.task_queue()
     async with worker(timelapse, queue, "lager-1"):

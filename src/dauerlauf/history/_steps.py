@@ -146,7 +146,8 @@ def steps(
         history: Die Historie, vereinheitlicht oder nicht.
         sources: Quellzeilen je Event-ID aus :func:`source_lines`.
         queries: Queries an diesen Lauf aus :func:`load_queries`; jede wird ein Schritt der Art
-            :attr:`StepKind.QUERY` hinter dem Event, nach dem sie beantwortet wurde, und trägt dessen Nummer und Zeit.
+            :attr:`StepKind.QUERY` hinter dem Event, nach dem sie beantwortet wurde, und trägt dessen Nummer und Zeit;
+            nach einem Zeitsprung ist das die Zeit, zu der er führte.
 
     Returns:
         Die Schritte. ``time`` des ersten ist null.
@@ -154,8 +155,14 @@ def steps(
     found = list(_Reader(history.events, sources or {}).read())
     for query in queries:
         place = next((index for index in range(len(found), 0, -1) if found[index - 1].number <= query.event), 0)
-        found.insert(place, _query(query, found[place - 1].time if place else timedelta(0)))
+        found.insert(place, _query(query, _after(found[place - 1]) if place else timedelta(0)))
     return found
+
+
+def _after(step: Step) -> timedelta:
+    """Wann ein Schritt vorüber ist: Das Event eines Zeitsprungs trägt die Zeit, zu der er begann."""
+    skipped = step.duration if step.kind is StepKind.TIME_SKIP else None
+    return step.time + (skipped or timedelta(0))
 
 
 def _query(query: Query, time: timedelta) -> Step:

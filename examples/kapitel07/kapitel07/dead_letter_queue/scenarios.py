@@ -16,7 +16,7 @@ from temporalio.client import (
 )
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, FaultPlan
-from dauerlauf.scenario import Legend, Pattern, Stage
+from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from dauerlauf.worker_process import WorkerProcess
 from kapitel07.dead_letter_queue import operate
@@ -38,6 +38,7 @@ from kapitel07.dead_letter_queue.letters import LetterTable
 from kapitel07.dead_letter_queue.models import (
     Discard,
     ImportFile,
+    ImportResult,
     ParkingOptions,
     ProcessReturn,
     Redrive,
@@ -317,17 +318,18 @@ async def failed_and_reset(stage: Stage) -> None:
     stage.note(f"Revision: {audit(stage.folder, [item]).describe()}")
 
 
-async def import_day(stage: Stage, rows: list[ReturnRow], **options: Any) -> None:
-    """Spielt den Import einer Datei und hält fest, was herauskam."""
+# Zwei von vier Zeilen sind kaputt.
+FOUR_ROWS = mixed(4, every=2)
+
+
+async def import_in_order(stage: Stage) -> WorkflowHandle[ImportWorkflow, ImportResult]:
+    """Startet den Import der vier Zeilen; ein Fenster von einer Zeile hält die
+    Reihenfolge der Aufzeichnung fest.
+    """
     file = stage.folder / "retouren.csv"
-    write_file(file, rows)
-    handle = await stage.start(
-        ImportWorkflow.run,
-        ImportFile(str(file), **options),
-        id=f"import-{stage.task_queue}",
-    )
-    ended = await result(handle, TIME_LIMIT)
-    stage.note(f"Import: {ended.done} erledigt, {ended.parked} geparkt")
+    write_file(file, FOUR_ROWS)
+    job = ImportFile(str(file), window=1)
+    return await stage.start(ImportWorkflow.run, job, id=f"import-{stage.task_queue}")
 
 
 @PATTERN.scenario(
@@ -335,14 +337,21 @@ async def import_day(stage: Stage, rows: list[ReturnRow], **options: Any) -> Non
     "Vier Zeilen, zwei davon kaputt: zwei gelingen, zwei liegen in der Tabelle.",
 )
 async def file_with_poison(stage: Stage) -> None:
-    """Form 3: sofort ablegen und weitermachen. Ein Fenster von einer Zeile hält die
-    Reihenfolge der Aufzeichnung fest.
-    """
-    rows = mixed(4, every=2)
-    async with open_office(stage, *rows):
-        await import_day(stage, rows, window=1)
+    """Form 3: sofort ablegen und weitermachen."""
+    async with open_office(stage, *FOUR_ROWS):
+        ended = await result(await import_in_order(stage), TIME_LIMIT)
+        stage.note(f"Import: {ended.done} erledigt, {ended.parked} geparkt")
     await command(stage, "liste")
-    stage.note(f"Revision: {audit(stage.folder, rows).describe()}")
+    stage.note(f"Revision: {audit(stage.folder, FOUR_ROWS).describe()}")
+
+
+@PATTERN.crash_stage("datei-mit-kaputten-zeilen")
+@asynccontextmanager
+async def until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Derselbe Import, bei dem Worker sterben; Buch und Tabelle bleiben."""
+    open_books(stage.folder, FOUR_ROWS)
+    arguments = {"folder": stage.folder, "task_queue": stage.task_queue}
+    yield CrashStage(WORKER, arguments, lambda: import_in_order(stage))
 
 
 @PATTERN.scenario(
