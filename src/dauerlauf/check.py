@@ -72,8 +72,11 @@ def _pattern(root: Path, pattern: Pattern) -> Iterator[Finding]:
     if not test.is_file():
         yield Finding(place, f"Es fehlt der Test {test.relative_to(root)}.")
     page_name = f"{pattern.name.replace('_', '-')}.md"
-    if not any(root.glob(f"book/teil*/{chapter}/{page_name}")):
+    page = next(root.glob(f"book/teil*/{chapter}/{page_name}"), None)
+    if page is None:
         yield Finding(place, f"Es fehlt die Seite book/teil…/{chapter}/{page_name}.")
+    elif f"::: spieler {pattern.name}/" not in page.read_text(encoding="utf-8"):
+        yield Finding(place, "Seiner Seite fehlt ein Lauf zum Durchgehen (`::: spieler`).")
     notebook = root / "notebooks" / f"{chapter}.ipynb"
     sections = [tag for cell in _cells(notebook) for tag in cell.get("metadata", {}).get("tags", [])]
     if pattern.name not in sections:

@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "mkdocs.yml").touch()
     (tmp_path / "tests/kapitel01/test_hallo.py").touch()
-    (tmp_path / "book/teil1/kapitel01/hallo.md").write_text("# Hallo { #hallo }\n")
+    (tmp_path / "book/teil1/kapitel01/hallo.md").write_text("# Hallo { #hallo }\n\n::: spieler hallo/bestaetigung\n")
     cell = {"cell_type": "code", "metadata": {"tags": ["hallo"]}, "outputs": [], "execution_count": None}
     (tmp_path / "notebooks/kapitel01.ipynb").write_text(json.dumps({"cells": [cell]}))
     return tmp_path
@@ -60,6 +60,12 @@ def test_fehlender_teil(project: Path, missing: str, expected: str) -> None:
 
 async def nothing(_: Stage) -> None:
     """Ein Szenario, das niemand spielt."""
+
+
+def test_seite_ohne_spieler(project: Path) -> None:
+    (project / "book/teil1/kapitel01/hallo.md").write_text("# Hallo { #hallo }\n\n::: lauf hallo/bestaetigung\n")
+    (found,) = texts(project, find_pattern("hallo"))
+    assert found == "Muster hallo: Seiner Seite fehlt ein Lauf zum Durchgehen (`::: spieler`)."
 
 
 def test_muster_ohne_szenario_und_ohne_history(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +108,7 @@ def test_absturz_ohne_history_und_history_ohne_absturz(project: Path, monkeypatc
     ],
 )
 def test_maengel_einer_seite(project: Path, page: str, expected: str) -> None:
-    (project / "book/teil1/kapitel01/hallo.md").write_text(page)
+    (project / "book/teil1/kapitel01/hallo.md").write_text(f"{page}\n::: spieler hallo/bestaetigung\n")
     found = texts(project, find_pattern("hallo"))
     assert len(found) == (1 if expected else 0)
     assert expected in "".join(found)

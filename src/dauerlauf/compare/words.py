@@ -140,7 +140,7 @@ def _parting(pair: Pair, left: str, right: str) -> Iterator[str]:
     elif not row.count:
         yield f"nur {name} wartet ({row.title.removesuffix(' später')})"
     elif row.part == "begin":
-        yield f"in {name} geschieht schon anderes, während {title} läuft"
+        yield f"in {name} geschieht schon anderes, während {title.removesuffix(' angenommen')} läuft"
     else:
         yield f"nur in {name}: {title}"
 
