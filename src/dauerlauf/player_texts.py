@@ -131,6 +131,7 @@ _TEXTS: dict[StepKind, Callable[[Step], str]] = {
     ),
     StepKind.SIGNAL: lambda step: f"Der Client schickt das Signal {step.name}{_colon(step)}",
     StepKind.UPDATE_ACCEPTED: lambda step: f"Der Workflow nimmt das Update {step.name} an{_colon(step)}",
+    StepKind.ATTRIBUTES: lambda step: f"Der Workflow schreibt ein Suchattribut{_colon(step)}",
     StepKind.TAKEOVER: lambda step: (
         f"{step.title}. Er kennt nur die History und spielt den Code mit ihr noch einmal ab"
     ),

@@ -159,7 +159,7 @@ class SharedBreaker:
 
     async def report(self, report: Report) -> None:
         """Meldet dem Workflow; eine verlorene Meldung ändert nichts am Ergebnis."""
-        handle = self._client.get_workflow_handle_for(BreakerWorkflow.run, self._id)
+        handle = self._client.get_workflow_handle(self._id)
         try:
             async with self._slots:
                 # Dieselbe Update-ID: Eine doppelte Zustellung zählt einmal.

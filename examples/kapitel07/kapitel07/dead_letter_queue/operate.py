@@ -29,7 +29,13 @@ from kapitel07.dead_letter_queue.letters import (
     NotPossibleError,
     StoredLetter,
 )
-from kapitel07.dead_letter_queue.models import Discard, Redrive, Selection, State
+from kapitel07.dead_letter_queue.models import (
+    Discard,
+    Redrive,
+    RedriveResult,
+    Selection,
+    State,
+)
 
 TASK_QUEUE = "retouren"
 
@@ -293,7 +299,7 @@ async def run_redrive(args: argparse.Namespace, table: LetterTable) -> None:
     print(f"Gestartet: {workflow_id}", flush=True)
     if args.ohne_warten:
         return
-    handle = client.get_workflow_handle_for(RedriveWorkflow.run, workflow_id)
+    handle = client.get_workflow_handle(workflow_id, result_type=RedriveResult)
     result = await handle.result()
     print(
         f"{result.done} erledigt, {result.parked} wieder geparkt, "
