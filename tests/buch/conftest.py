@@ -15,6 +15,8 @@ from buchbau import mkdocs, stage, tool, zensical
 from filelock import FileLock
 from playwright.async_api import Browser, async_playwright
 
+pytest.register_assert_rewrite("laufspieler")
+
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 
 
