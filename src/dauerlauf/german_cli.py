@@ -29,7 +29,7 @@ class _GermanHelp:
         text: str = super().get_help(ctx)  # type: ignore[misc]
         for english, german in _HELP:
             text = text.replace(english, german)
-        return re.sub(r"\{([A-Z]+)\}", r"\1", text)
+        return re.sub(r"\{([A-Z_]+)\}", r"\1", text)
 
 
 class GermanCommand(_GermanHelp, TyperCommand):
