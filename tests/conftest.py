@@ -27,9 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    # Die Tests einer Datei teilen sich teure Vorbereitungen und laufen deshalb im selben Prozess.
+    # Die Tests einer Datei teilen sich teure Vorbereitungen und laufen deshalb im selben Prozess; Mutanten teilen nichts.
     if getattr(config.option, "numprocesses", None):
-        config.option.dist = "loadfile"
+        config.option.dist = "worksteal" if config.option.mutanten else "loadfile"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
