@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    # Die Tests einer Datei teilen sich teure Vorbereitungen und laufen deshalb im selben Prozess; Mutanten teilen nichts.
+    # Die Tests einer Datei teilen sich teure Vorbereitungen und laufen deshalb im selben Prozess; Mutanten nicht.
     if getattr(config.option, "numprocesses", None):
         config.option.dist = "worksteal" if config.option.mutanten else "loadfile"
 
