@@ -241,7 +241,7 @@ async def test_abbruch_erreicht_einen_langen_schritt_mit_dem_naechsten_workflow_
 
 
 async def test_query_wartet_auf_die_lokalen_schritte(timelapse: Timelapse, tmp_path: Path) -> None:
-    plan = at_the_end(ActivityAction.DELAY, seconds=0.6)
+    plan = at_the_end(ActivityAction.DELAY, seconds=2)
     async with desk(timelapse, tmp_path, plan) as (client, queue):
         handle = await client.start_workflow(WriteInvoice.run, order("R-5"), id=queue, task_queue=queue)
         await looked_up(tmp_path, len(LINES))
