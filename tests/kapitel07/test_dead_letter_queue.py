@@ -500,7 +500,7 @@ async def test_a_cancelled_import_parks_nothing_and_can_be_repeated(timelapse: T
     async with open_office(timelapse, tmp_path, *items, plan=FaultPlan((never,))) as office:
         with timelapse.unskipped():
             handle = await office.start_import()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len((await handle.describe()).raw_description.pending_activities) < len(items):
                 await asyncio.sleep(0.01)
         await handle.cancel()
