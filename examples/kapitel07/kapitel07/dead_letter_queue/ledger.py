@@ -7,11 +7,10 @@ wieder aus (ein „fencing token“).
 
 import hashlib
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
+from kapitel07.dead_letter_queue.database import Database
 from kapitel07.dead_letter_queue.models import BookRequest, Receipt, cents, problem
 
 BOOKED = "gebucht"
@@ -34,25 +33,11 @@ class RejectedError(Exception):
         self.kind = kind
 
 
-class RefundLedger:
+class RefundLedger(Database):
     """Das Buch in `folder`; von mehreren Threads und Prozessen benutzbar."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(
-            folder / "erstattungen.sqlite3",
-            timeout=30,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        self._db.executescript(
-            f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}"
-        )
-
-    def close(self) -> None:
-        """Schließt die Datei."""
-        self._db.close()
+        super().__init__(folder, "erstattungen.sqlite3", _SCHEMA)
 
     def add_sales(self, *numbers: str) -> None:
         """Stammdaten: Zu diesen Aufträgen darf erstattet werden."""
@@ -117,17 +102,6 @@ class RefundLedger:
 
     def _receipt(self, key: str) -> Receipt:
         return Receipt(f"E-{hashlib.sha256(key.encode()).hexdigest()[:8]}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
 
 
 def payments(folder: Path) -> list[tuple[str, int]]:

@@ -5,14 +5,11 @@ Jeder Übergang schreibt in derselben Transaktion eine Zeile Protokoll.
 """
 
 import json
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kapitel07.dead_letter_queue.database import Database
 from kapitel07.dead_letter_queue.models import (
     Discard,
     Letter,
@@ -64,25 +61,11 @@ class Entry:
     detail: str
 
 
-class LetterTable:
+class LetterTable(Database):
     """Die Tabelle in `folder`; von mehreren Threads und Prozessen benutzbar."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(
-            folder / "briefe.sqlite3",
-            timeout=30,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        self._db.executescript(
-            f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}"
-        )
-
-    def close(self) -> None:
-        """Schließt die Datei."""
-        self._db.close()
+        super().__init__(folder, "briefe.sqlite3", _SCHEMA)
 
     # --8<-- [start:put]
     def put(self, letter: Letter) -> None:
@@ -271,17 +254,6 @@ class LetterTable:
             " VALUES (?, ?, ?, ?, ?)",
             (now, number, operator, action, detail),
         )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
 
 
 _COLUMNS = "row, kind, error, source, state, round, redrive"
