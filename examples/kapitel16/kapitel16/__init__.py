@@ -1,0 +1,1 @@
+"""Beispiele zu Kapitel 16."""
