@@ -496,7 +496,7 @@ async def test_the_same_file_again_changes_nothing(timelapse: Timelapse, tmp_pat
 async def test_a_cancelled_import_parks_nothing_and_can_be_repeated(timelapse: Timelapse, tmp_path: Path) -> None:
     """Abbruch, während alle Zeilen in Arbeit sind; wartete noch eine, endete der Import auch mit dem Fehler sofort."""
     items = [new_row() for _ in range(3)]
-    never = ActivityFault("book_return", ActivityAction.FAIL_BEFORE, attempts=None)
+    never = ActivityFault("book_return", ActivityAction.FAIL_BEFORE, occurrence=None, attempts=None)
     async with open_office(timelapse, tmp_path, *items, plan=FaultPlan((never,))) as office:
         with timelapse.unskipped():
             handle = await office.start_import()
