@@ -27,12 +27,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    # Die Tests einer Datei teilen sich teure Vorbereitungen und laufen deshalb im selben Prozess; Mutanten nicht.
-    if getattr(config.option, "numprocesses", None):
-        config.option.dist = "worksteal" if config.option.mutanten else "loadfile"
+    if not getattr(config.option, "numprocesses", None):
+        return
+    if config.option.mutanten or config.option.gruendlich:
+        # Lange Tests gehen einzeln an den nächsten freien Prozess.
+        config.option.dist, config.option.maxschedchunk = "load", 1
+    else:
+        # Die Tests einer Datei teilen sich teure Vorbereitungen und laufen deshalb im selben Prozess.
+        config.option.dist = "loadfile"
 
 
+def _time_limit(item: pytest.Item) -> float:
+    """Das eigene Zeitlimit eines Tests in Sekunden, sonst 0."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.gruendlich:
+        # Wer ein eigenes Zeitlimit braucht, dauert lange; zuerst verteilt, hält er am Ende niemanden auf.
+        items.sort(key=_time_limit, reverse=True)
     for item in items:
         for marker, (option, _) in SWITCHES.items():
             if item.get_closest_marker(marker) and not config.getoption(option):

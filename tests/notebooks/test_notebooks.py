@@ -238,6 +238,7 @@ async def run_cells(lab: Lab, name: str, cells: list[str]) -> None:
 
 
 @pytest.mark.gruendlich
+@pytest.mark.timeout(200)
 async def test_laeuft_in_jupyterlab(lab: Lab) -> None:
     before = {file: file.read_bytes() for file in FILES}
     for file in FILES:
