@@ -39,11 +39,13 @@ def names(entries: list[object]) -> set[str]:
     return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}  # type: ignore[call-overload]
 
 
+@pytest.mark.gruendlich
 def test_mkdocs_und_zensical_bauen_dieselben_seiten(site: Path, zensical_site: Path) -> None:
     assert pages(site) == pages(zensical_site)
     assert len(pages(site)) == len(list((ROOT / "book").rglob("*.md"))) + 1  # die Probeseite
 
 
+@pytest.mark.gruendlich
 def test_beide_werkzeuge_erzeugen_denselben_inhalt(site: Path, zensical_site: Path) -> None:
     anchors = re.compile(r'<(?:h[1-6]|figure|div)[^>]* id="([a-z][^"]*)"')
     for page in pages(site):
@@ -72,7 +74,9 @@ def test_nur_plugins_und_erweiterungen_die_beide_kennen() -> None:
         ("[Ziel](index.md#fehlt)", "fehlt"),
     ],
 )
-@pytest.mark.parametrize("build", [mkdocs, zensical], ids=lambda build: build.__name__)
+@pytest.mark.parametrize(
+    "build", [mkdocs, pytest.param(zensical, marks=pytest.mark.gruendlich)], ids=["mkdocs", "zensical"]
+)
 def test_fehler_brechen_beide_baue_ab(tmp_path: Path, build: object, text: str, message: str) -> None:
     folder = stage(tmp_path / "kaputt", with_probe=False)
     for page in (folder / "book").rglob("*.md"):

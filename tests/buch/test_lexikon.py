@@ -126,6 +126,7 @@ def test_der_suchindex_enthaelt_jede_meldung_auf_ihrer_seite(site: Path) -> None
             assert any(plain(message.text) in text for text in texts), message.text
 
 
+@pytest.mark.gruendlich
 def test_beide_werkzeuge_zeigen_jede_meldung(site: Path, zensical_site: Path) -> None:
     for folder in (site, zensical_site):
         for known in entries(ROOT):

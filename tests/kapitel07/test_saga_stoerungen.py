@@ -75,7 +75,11 @@ def forkserver() -> None:
 @pytest.mark.prozess
 @pytest.mark.usefixtures("forkserver")
 @pytest.mark.parametrize(
-    ("changes", "events", "status"), [({}, range(1, 36), "COMPLETED"), (INVALID_VAT_ID, range(26, 56), "FAILED")]
+    ("changes", "events", "status"),
+    [
+        pytest.param({}, range(1, 36), "COMPLETED", marks=pytest.mark.gruendlich),
+        (INVALID_VAT_ID, range(26, 56), "FAILED"),
+    ],
 )
 async def test_worker_dies_at_every_event(
     changes: dict[str, str], events: range, status: str, timelapse: Timelapse, tmp_path: Path
