@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 
-from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import (
+    EventType,
+    PendingWorkflowTaskState,
+    WorkflowTaskFailedCause,
+)
 from temporalio.client import WorkflowHandle
 from temporalio.worker import Worker
 
@@ -37,6 +41,7 @@ PATTERN = Pattern(
 )
 
 TIME_LIMIT = 40.0
+STARTED = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
 WORKER = "kapitel08.patching.worker:create_worker"
 
 Handle = WorkflowHandle[OrderWorkflow, Shipped]
@@ -111,8 +116,17 @@ async def stuck(stage: Stage, handle: Handle) -> None:
     cause = WorkflowTaskFailedCause.Name(attributes.cause)
     stage.note(f"Klemmt: {cause.removeprefix('WORKFLOW_TASK_FAILED_CAUSE_')}")
     stage.note(attributes.failure.message)
+    # Der Server versucht es weiter; in der Event History bleibt es bei diesem Event.
+    while not await retried(handle):
+        await asyncio.sleep(0.02)
     status = (await handle.describe()).status
     stage.note(f"Status dabei: {status.name if status else '?'}")
+
+
+async def retried(handle: Handle) -> bool:
+    """Ob ein Worker denselben Workflow-Task zum zweiten Mal bekommen hat."""
+    task = (await handle.describe()).raw_description.pending_workflow_task
+    return task.attempt > 1 and task.state == STARTED
 
 
 async def run_alone(stage: Stage, code: int) -> None:
