@@ -36,7 +36,7 @@ MUTANTS = [
         "patching/stages/v3.py",
         "workflow.deprecate_patch(FRAUD_CHECK)",
         "str(FRAUD_CHECK)",
-        "test_recorded_history_replays[stufe-3]",
+        "test_matrix[Stufe 2-3]",
     ),
     mutant(
         "stufe-3-mit-gewoehnlicher-marke",

@@ -106,7 +106,7 @@ def main(words: Sequence[str] | None = None) -> int:
     print(f"Suche: {query}")
     for run in runs:
         print(run)
-    print(f"{len(runs)} Läufe")
+    print(f"Gefunden: {len(runs)}")
     return 1 if runs else 0
 
 
