@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from patching_hilfen import Shop, activities, kinds, new_order, open_shop, until
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError, WorkflowHistory, WorkflowQueryFailedError
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError
@@ -304,6 +306,32 @@ async def test_a_closed_run_breaks_only_when_it_is_asked(shop: Shop) -> None:
         with pytest.raises((WorkflowQueryFailedError, RPCError), match="TMPRL1100"):
             await handle.query("__stack_trace")
     assert len((await handle.fetch_history()).events) == len(history.events)
+
+
+async def test_a_reset_before_the_line_frees_a_run_under_clean_code(shop: Shop) -> None:
+    """Ohne Patch ausgeliefert: Der alte Lauf geht von der Zeit vor der Zahlung an noch einmal, mit Prüfung."""
+    placed = new_order()
+    handle = await shop.start(placed)
+    client = shop.timelapse.client
+    async with shop.code(STAGES[1]):
+        await shop.paid(handle)
+    fired = kinds(await handle.fetch_history()).index("TIMER_FIRED")
+    completed = kinds(await handle.fetch_history()).index("WORKFLOW_TASK_COMPLETED", fired) + 1
+    answer = await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=handle.first_execution_run_id or ""),
+            reason="Prüfung nachholen",
+            workflow_task_finish_event_id=completed,
+            request_id=handle.id,
+        )
+    )
+    again = client.get_workflow_handle(handle.id, run_id=answer.run_id)
+    async with shop.code(STAGES[4]):
+        history = await shop.finish(again)
+    assert activities(history) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
+    booked = {"Bestätigungen": 1, "Prüfungen": 1, "Zahlungen": 1, "Pakete": 1}
+    assert dict(entries(shop.folder, placed.order.number)) == booked
 
 
 @pytest.mark.parametrize(

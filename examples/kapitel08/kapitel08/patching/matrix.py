@@ -5,10 +5,10 @@
 
 import asyncio
 import atexit
-import logging
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from temporalio.api.enums.v1 import EventType
@@ -44,10 +44,16 @@ def recorded() -> dict[str, WorkflowHistory]:
     }
 
 
+@cache
+def quiet() -> Runtime:
+    """Eine Laufzeit ohne Log; sonst schriebe jedes gescheiterte Replay eine Warnung."""
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="OFF")))
+
+
 # --8<-- [start:verdict]
 async def verdict(history: WorkflowHistory, code: type) -> str:
     """Leer, wenn das Replay gelingt; sonst der Text des Fehlers."""
-    replayer = Replayer(workflows=[code], build_id="matrix")
+    replayer = Replayer(workflows=[code], build_id="matrix", runtime=quiet())
     outcome = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     return "" if outcome.replay_failure is None else str(outcome.replay_failure)  # (!)
 
@@ -83,10 +89,6 @@ def reasons(verdicts: Mapping[str, Mapping[int, str]]) -> Sequence[str]:
 
 def main() -> None:
     """Kommandozeile: druckt die Tabelle und darunter die Gründe."""
-    # Jedes „bricht“ schriebe sonst eine Warnung ins Log.
-    quiet = TelemetryConfig(logging=LoggingConfig(filter="OFF"))
-    Runtime.set_default(Runtime(telemetry=quiet))
-    logging.getLogger("temporalio").setLevel(logging.CRITICAL)
     verdicts = asyncio.run(matrix(recorded()))
     print("\n".join(table(verdicts)))
     print("\nbricht: NondeterminismError, mit einer dieser Meldungen:")
