@@ -165,11 +165,6 @@ async def run_under(shop: Shop, first: type, second: type, *, paid: bool) -> Wor
         return await shop.finish(handle)
 
 
-async def test_old_run_before_the_line_takes_the_new_path(shop: Shop) -> None:
-    history = await run_under(shop, STAGES[1], STAGES[2], paid=False)
-    assert activities(history) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
-
-
 async def test_old_run_before_the_line_needs_no_patch_at_all(shop: Shop) -> None:
     history = await run_under(shop, STAGES[1], STAGES[4], paid=False)
     assert activities(history) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]

@@ -33,7 +33,7 @@ EVERYTHING = {"Bestätigungen": 1, "Prüfungen": 1, "Zahlungen": 1, "Pakete": 1}
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.fault_plans(STEPS, number=20)
+@pytest.mark.fault_plans(STEPS, number=10)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_path: Path) -> None:
     orders = {plan.seed: new_order() for plan in fault_plans}
     plans = {f"auftrag-{orders[plan.seed].order.number}": plan for plan in fault_plans}
