@@ -87,6 +87,7 @@ COMMANDS = {
     StepKind.LOCAL_ACTIVITY: r"execute_local_activity",
     StepKind.TIMER_STARTED: r"sleep|wait_condition|timeout",
     StepKind.ATTRIBUTES: r"upsert_search_attributes",
+    StepKind.PATCH: r"patched\(|deprecate_patch\(",
     StepKind.COMPLETED: r"^\s*return\b",
     StepKind.FAILED: r"\braise\b|await|choose\(",
     StepKind.CANCELED: r"\braise\b|await",
