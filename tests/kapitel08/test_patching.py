@@ -20,7 +20,7 @@ from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse, result
-from kapitel08.patching import matrix, rollout
+from kapitel08.patching import matrix, rollout, worker
 from kapitel08.patching.activities import CREDIT_LIMIT, OrderActivities
 from kapitel08.patching.books import entries
 from kapitel08.patching.models import Shipped
@@ -28,7 +28,6 @@ from kapitel08.patching.scenarios import PATTERN
 from kapitel08.patching.settings import ADDRESS_CHECK, FRAUD_CHECK, SUSPICIOUS
 from kapitel08.patching.stages import STAGES
 from kapitel08.patching.variants import DecidedAtStartWorkflow, TwoPatchesWorkflow
-from kapitel08.patching.worker import create_worker
 
 TMPRL1100 = "[TMPRL1100] Nondeterminism error: "
 MISSING_CHECK = (
@@ -223,11 +222,11 @@ async def test_delivered_twice_booked_once(timelapse: Timelapse, tmp_path: Path,
     placed = new_order()
 
     def create(client: Any, task_queue: str) -> Any:
-        return create_worker(client, tmp_path, task_queue=task_queue)
+        return worker.create_worker(client, tmp_path, task_queue=task_queue)
 
-    async with open_worker(timelapse, create=create, plan=plan) as worker:
-        shipped = await worker.execute("OrderWorkflow", placed, result_type=Shipped, timeout=30)
-        assert len(worker.fired) == len(names)
+    async with open_worker(timelapse, create=create, plan=plan) as running:
+        shipped = await running.execute("OrderWorkflow", placed, result_type=Shipped, timeout=30)
+        assert len(running.fired) == len(names)
     assert shipped.parcel == f"P-{placed.order.number}"
     booked = {"Bestätigungen": 1, "Prüfungen": 1, "Zahlungen": 1, "Pakete": 1}
     assert dict(entries(tmp_path, placed.order.number)) == booked
@@ -236,14 +235,14 @@ async def test_delivered_twice_booked_once(timelapse: Timelapse, tmp_path: Path,
 # --- Ausliefern ------------------------------------------------------------------------------------------------------
 
 
-async def test_switched_off_patch_can_be_rolled_back(timelapse: Timelapse, shop: Shop) -> None:
+async def test_switched_off_patch_can_be_rolled_back(shop: Shop) -> None:
     """Ein neuer Worker mit ausgeschaltetem Patch hinterlässt keine Marke: Der alte Code kann übernehmen."""
     handle = await shop.start(new_order())
     client = shop.timelapse.client_for("worker-1")
-    async with create_worker(client, shop.folder, task_queue=shop.task_queue, stage=2, activate=False):
+    async with worker.create_worker(client, shop.folder, task_queue=shop.task_queue, stage=2, activate=False):
         await shop.paid(handle)
     assert "MARKER_RECORDED" not in kinds(await handle.fetch_history())
-    async with create_worker(client, shop.folder, task_queue=shop.task_queue, stage=1):
+    async with worker.create_worker(client, shop.folder, task_queue=shop.task_queue, stage=1):
         history = await shop.finish(handle)
     assert activities(history) == ["confirm_order", "charge_payment", "ship_parcel"]
 
@@ -251,9 +250,9 @@ async def test_switched_off_patch_can_be_rolled_back(timelapse: Timelapse, shop:
 async def test_switched_off_patch_still_follows_a_marker(shop: Shop) -> None:
     handle = await shop.start(new_order())
     client = shop.timelapse.client_for("worker-1")
-    async with create_worker(client, shop.folder, task_queue=shop.task_queue, stage=2):
+    async with worker.create_worker(client, shop.folder, task_queue=shop.task_queue, stage=2):
         await shop.paid(handle)
-    async with create_worker(client, shop.folder, task_queue=shop.task_queue, stage=2, activate=False):
+    async with worker.create_worker(client, shop.folder, task_queue=shop.task_queue, stage=2, activate=False):
         history = await shop.finish(handle)
     assert "WORKFLOW_TASK_FAILED" not in kinds(history)
     assert "check_fraud" in activities(history)
@@ -277,7 +276,6 @@ async def test_who_still_needs_the_old_path(shop: Shop) -> None:
     without = await place(STAGES[1])
     other_patch = await place(TwoPatchesWorkflow)
     patched = await place(STAGES[2])
-    await asyncio.sleep(0.01)
     since = datetime.now(UTC)
     deprecated = await place(STAGES[3])
 
@@ -340,7 +338,7 @@ async def test_a_reset_before_the_line_frees_a_run_under_clean_code(shop: Shop) 
         ),
     ],
 )
-def test_command_line(words: list[str], query: str, timelapse: Timelapse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_line(words: list[str], query: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     async def ask(text: str) -> list[str]:
@@ -363,3 +361,13 @@ def test_command_line_without_server_or_time_zone(
     )
     with pytest.raises(SystemExit, match="2"):
         rollout.main(["stufe-4", "--seit", "2026-11-24T08:00"])
+
+
+def test_worker_names_what_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("NORDLICHT_STUFE", "5")
+    assert worker.main() == 2
+    assert capsys.readouterr().err == "NORDLICHT_STUFE muss 1, 2, 3 oder 4 sein.\n"
+    monkeypatch.setenv("NORDLICHT_STUFE", "3")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    assert worker.main() == 2
+    assert "127.0.0.1:1 antwortet nicht" in capsys.readouterr().err

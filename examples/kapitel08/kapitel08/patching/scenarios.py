@@ -65,7 +65,7 @@ async def place(stage: Stage, number: str, *, skipped: bool = True) -> Handle:
             OrderWorkflow.run,
             placed,
             id=f"auftrag-{number}",
-            # Verteilt der Server einen Task, den ein Worker liegen ließ, schneller neu.
+            # Was ein Worker liegen lässt, bekommt so nach 1 s der nächste.
             task_timeout=timedelta(seconds=1),
         )
 
