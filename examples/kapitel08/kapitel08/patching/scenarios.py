@@ -41,6 +41,7 @@ PATTERN = Pattern(
 )
 
 TIME_LIMIT = 40.0
+SHORT = timedelta(seconds=1)
 STARTED = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
 WORKER = "kapitel08.patching.worker:create_worker"
 
@@ -53,9 +54,16 @@ def worker(stage: Stage, code: int) -> Worker:
     return create_worker(client, stage.folder, task_queue=stage.task_queue, stage=code)
 
 
-async def place(stage: Stage, number: str, *, skipped: bool = True) -> Handle:
+async def place(
+    stage: Stage,
+    number: str,
+    *,
+    skipped: bool = True,
+    task_timeout: timedelta | None = None,
+) -> Handle:
     """Gibt einen Auftrag auf; ohne `skipped` wartet er, bis ihn `fast_forward`
-    vorstellt.
+    vorstellt. Einen Workflow-Task, den ein Worker liegen lässt, bekommt nach
+    `task_timeout` der nächste, ohne Angabe nach 10 s.
     """
     days = 86_400 if stage.timelapse else 2
     placed = PlaceOrder(Order(number, "Jörg Weiß", 4_990), 3 * days, days)
@@ -65,8 +73,7 @@ async def place(stage: Stage, number: str, *, skipped: bool = True) -> Handle:
             OrderWorkflow.run,
             placed,
             id=f"auftrag-{number}",
-            # Was ein Worker liegen lässt, bekommt so nach 1 s der nächste.
-            task_timeout=timedelta(seconds=1),
+            task_timeout=task_timeout,
         )
 
 
@@ -217,7 +224,7 @@ async def change_code(stage: Stage, number: str, *, timers: int) -> None:
 async def too_early(stage: Stage) -> None:
     """Ein klemmender Lauf scheitert nicht; er wartet auf den richtigen Code."""
     number = "N-8007"
-    handle = await place(stage, number, skipped=False)
+    handle = await place(stage, number, skipped=False, task_timeout=SHORT)
     async with worker(stage, 1):
         await waiting(handle, 1)
         await skip_to_stock(stage, handle)
@@ -236,7 +243,7 @@ async def too_early(stage: Stage) -> None:
 async def rolled_back(stage: Stage) -> None:
     """Nach der ersten Marke gibt es kein Zurück, nur noch vor."""
     number = "N-8008"
-    handle = await place(stage, number, skipped=False)
+    handle = await place(stage, number, skipped=False, task_timeout=SHORT)
     async with worker(stage, 2):
         await waiting(handle, 1)
         await skip_to_stock(stage, handle)
