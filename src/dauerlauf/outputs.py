@@ -7,13 +7,16 @@ Eine Seite nennt den Befehl in einem Kommentar, die Ausgabe steht im Codeblock d
     ...
     ```
 
-Endet der Befehl absichtlich mit einem Fehler, steht sein Code dahinter: `<!-- ausgabe (2): dauerlauf zeige sago -->`.
+Der Befehl ist `dauerlauf …` oder ein Modul eines Kapitels: `python -m kapitel08.patching.matrix`.
+
+Endet er absichtlich mit einem Fehler, steht sein Code dahinter: `<!-- ausgabe (2): dauerlauf zeige sago -->`.
 """
 
 import os
 import re
 import shlex
 import subprocess
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
@@ -52,15 +55,12 @@ def pages(root: Path) -> list[Path]:
 
 
 def _execute(command: str, code: int) -> str:
-    words = shlex.split(command)
-    if words[0] != "dauerlauf":
-        raise DauerlaufError(f"Ausgaben kommen nur von `dauerlauf`, nicht von „{command}“.")
-    program = Path(sysconfig.get_path("scripts")) / "dauerlauf"
+    program = _program(command)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TEMPORAL_")}
     with tempfile.NamedTemporaryFile(suffix=".toml") as empty_configuration:
         environment |= {"COLUMNS": "80", "NO_COLOR": "1", "TEMPORAL_CONFIG_FILE": empty_configuration.name}
         done = subprocess.run(
-            [program, *words[1:]],
+            program,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=TIME_LIMIT,
@@ -71,6 +71,15 @@ def _execute(command: str, code: int) -> str:
     if done.returncode != code:
         raise DauerlaufError(f"`{command}` endet mit Code {done.returncode} statt {code}: {text.strip()[-400:]}")
     return "".join(f"{line.rstrip()}\n" for line in text.strip("\n").split("\n"))
+
+
+def _program(command: str) -> list[str]:
+    words = shlex.split(command)
+    if words[0] == "dauerlauf":
+        return [str(Path(sysconfig.get_path("scripts")) / "dauerlauf"), *words[1:]]
+    if words[:2] == ["python", "-m"] and words[2:]:
+        return [sys.executable, *words[1:]]
+    raise DauerlaufError(f"Ausgaben kommen nur von `dauerlauf` und `python -m`, nicht von „{command}“.")
 
 
 def compare(root: Path, only: Path | None = None) -> Iterator[Output]:

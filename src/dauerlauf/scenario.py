@@ -128,19 +128,21 @@ CrashStageFunction = Callable[[Stage], AbstractAsyncContextManager[CrashStage]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """Ein benannter Lauf eines Musters."""
+    """Ein benannter Lauf eines Musters; `workflows` sind die Klassen, mit denen sich seine History abspielen lässt."""
 
     pattern: "Pattern"
     name: str
     title: str
     function: ScenarioFunction
+    workflows: tuple[type, ...]
 
 
 class Pattern:
     """Ein Muster: sein Name, sein Problem in einer Zeile und seine Szenarien.
 
-    `workflows` sind die Klassen, mit denen sich die Histories der Szenarien wieder abspielen lassen;
-    `search_attributes` nennt Suchattribute, die der Server kennen muss, mit ihrem Typ (etwa `"Keyword"`).
+    `workflows` sind die Klassen, mit denen sich die Histories der Szenarien wieder abspielen lassen, soweit ein
+    Szenario keine eigenen nennt; `search_attributes` nennt Suchattribute, die der Server kennen muss, mit ihrem Typ
+    (etwa `"Keyword"`).
     """
 
     def __init__(
@@ -164,11 +166,17 @@ class Pattern:
         self.scenarios: dict[str, Scenario] = {}
         self.crash_stages: dict[str, CrashStageFunction] = {}
 
-    def scenario(self, name: str, title: str) -> Callable[[ScenarioFunction], ScenarioFunction]:
-        """Meldet eine Funktion als Szenario `name` an; `title` sagt in einem Satz, was darin geschieht."""
+    def scenario(
+        self, name: str, title: str, *, workflows: Sequence[type] | None = None
+    ) -> Callable[[ScenarioFunction], ScenarioFunction]:
+        """Meldet eine Funktion als Szenario `name` an; `title` sagt in einem Satz, was darin geschieht.
+
+        `workflows` nennt andere Klassen als die des Musters, wenn das Szenario einen anderen Stand des Codes spielt.
+        """
 
         def register(function: ScenarioFunction) -> ScenarioFunction:
-            self.scenarios[name] = Scenario(self, name, title, function)
+            classes = self.workflows if workflows is None else tuple(workflows)
+            self.scenarios[name] = Scenario(self, name, title, function, classes)
             return function
 
         return register

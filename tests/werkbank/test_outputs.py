@@ -82,6 +82,12 @@ def test_was_keine_seite_mit_ausgaben_ist(
     assert str(problem.value).startswith(message)
 
 
+def test_ein_modul_eines_kapitels(page: Path, tmp_path: Path) -> None:
+    page.write_text("<!-- ausgabe: python -m calendar 2026 --type text -->\n```text\n```\n", encoding="utf-8")
+    [found] = outputs.compare(tmp_path)
+    assert "2026" in found.actual.splitlines()[0]
+
+
 def test_andere_programme_sind_nicht_erlaubt(page: Path, tmp_path: Path) -> None:
     page.write_text("<!-- ausgabe: rm -rf / -->\n```text\n```\n", encoding="utf-8")
     with pytest.raises(DauerlaufError, match="nur von `dauerlauf`"):

@@ -54,6 +54,17 @@ async def test_play_beendet_was_noch_laeuft(timelapse: Timelapse) -> None:
     assert description.status.name == "TERMINATED"
 
 
+def test_ein_szenario_nennt_andere_klassen_als_sein_muster() -> None:
+    pattern = sample()
+
+    @pattern.scenario("alter-stand", "So war der Code früher.", workflows=[SignalWorkflow])
+    async def old(stage: Stage) -> None:
+        stage.note("nichts")
+
+    assert pattern.find("stunden").workflows == (HoursWorkflow, SignalWorkflow)
+    assert pattern.find("alter-stand").workflows == (SignalWorkflow,)
+
+
 async def test_play_braucht_einen_workflow(timelapse: Timelapse) -> None:
     with pytest.raises(DauerlaufError, match="„leer“ hat keinen Workflow gestartet"):
         await play(sample().find("leer"), timelapse)

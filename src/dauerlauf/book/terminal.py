@@ -12,7 +12,7 @@ from dauerlauf.book.page import PageContext
 
 OUTPUT = re.compile(r"^(?P<indent> *)<!-- ausgabe(?: \(\d+\))?: (?P<command>.+?) -->$")
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*)")
-COMPLETE = ("uv ", "python", ".uv/", "git ", "cd ")
+COMPLETE = ("uv ", ".uv/", "git ", "cd ")
 
 
 def shown_command(command: str) -> str:

@@ -1,0 +1,1 @@
+"""Patching: ein laufender Workflow überlebt eine Änderung seines Codes."""
