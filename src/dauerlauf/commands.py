@@ -138,7 +138,7 @@ async def _report(out: Console, run: Run, *, title: bool = True, full: bool) -> 
         out.print(f"{run.scenario.name}: {run.scenario.title}", style="bold cyan")
     if full:
         history = normalise(run.history)
-        sources = await source_lines(history, run.scenario.pattern.workflows)
+        sources = await source_lines(history, run.scenario.workflows)
         found = steps(history, sources=sources, queries=normalise_queries(run.queries, run.history))
         out.print(timeline.table(found, run.scenario.pattern.legend, limit=DETAIL_LIMIT))
     findings = Table.grid(padding=(0, 2))
@@ -176,7 +176,7 @@ def show(pattern: str, scenario: str | None, *, svg: bool, full: bool) -> None:
         if not recording.is_file():
             raise DauerlaufError(f"„{chosen.name}“ ist nicht aufgezeichnet; `dauerlauf zeichne-auf {found.name}`.")
         history = load(recording)
-        sources = _run(source_lines(history, found.workflows))
+        sources = _run(source_lines(history, chosen.workflows))
         run = steps(history, sources=sources, queries=load_queries(recording))
         if svg:
             picture = timeline.svg(run, found.legend, title=chosen.title, wide=True, style=len(scenarios) == 1)

@@ -190,7 +190,7 @@ async def _play(
     scenario: Scenario, file: Path, title: str, library: "_Library", point: CrashPoint | None = None
 ) -> PlayedRun:
     history = load(file)
-    traced = await trace(history, scenario.pattern.workflows)
+    traced = await trace(history, scenario.workflows)
     found = steps(history, sources=traced.sources, queries=load_queries(file))
     entries = tuple(
         Entry(step.number, step.event, timeline.clock_text(step.time), step.title, step.internal)
@@ -327,8 +327,7 @@ class _Library:
         return None
 
     def _modules(self) -> Iterator[ModuleType]:
-        pattern = self._scenario.pattern
-        yield from (sys.modules[cls.__module__] for cls in pattern.workflows)
+        yield from (sys.modules[cls.__module__] for cls in self._scenario.workflows)
         package = importlib.import_module(self._scenario.function.__module__.rpartition(".")[0])
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             yield importlib.import_module(found.name)

@@ -134,6 +134,8 @@ class Scenario:
     name: str
     title: str
     function: ScenarioFunction
+    workflows: tuple[type, ...]
+    """Die Klassen, mit denen sich die History dieses Szenarios wieder abspielen lässt."""
 
 
 class Pattern:
@@ -164,11 +166,17 @@ class Pattern:
         self.scenarios: dict[str, Scenario] = {}
         self.crash_stages: dict[str, CrashStageFunction] = {}
 
-    def scenario(self, name: str, title: str) -> Callable[[ScenarioFunction], ScenarioFunction]:
-        """Meldet eine Funktion als Szenario `name` an; `title` sagt in einem Satz, was darin geschieht."""
+    def scenario(
+        self, name: str, title: str, *, workflows: Sequence[type] | None = None
+    ) -> Callable[[ScenarioFunction], ScenarioFunction]:
+        """Meldet eine Funktion als Szenario `name` an; `title` sagt in einem Satz, was darin geschieht.
+
+        `workflows` ersetzt die Klassen des Musters, wenn der Lauf mit einer anderen Version des Codes endet.
+        """
 
         def register(function: ScenarioFunction) -> ScenarioFunction:
-            self.scenarios[name] = Scenario(self, name, title, function)
+            classes = self.workflows if workflows is None else tuple(workflows)
+            self.scenarios[name] = Scenario(self, name, title, function, classes)
             return function
 
         return register

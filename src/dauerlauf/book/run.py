@@ -31,7 +31,7 @@ def build(context: PageContext, directive: Directive) -> Element:
     recorded = history.load(file)
     # Ein Replay beim Bau: Es nennt zu jedem Event die Zeile im Workflow und scheitert, wenn Bild und Code nicht
     # mehr zusammenpassen.
-    sources = asyncio.run(history.source_lines(recorded, scenario.pattern.workflows))
+    sources = asyncio.run(history.source_lines(recorded, scenario.workflows))
     steps = history.steps(recorded, sources=sources, queries=history.load_queries(file))
     caption = directive.text or ""
     picture = timeline.html(steps, scenario.pattern.legend, title=caption, style=context.first(STYLE))
