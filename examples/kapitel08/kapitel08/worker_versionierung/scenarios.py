@@ -120,12 +120,12 @@ async def quiet(handle: Handle) -> None:
     await until(idle)
 
 
-async def recorded(handle: Handle, kind: EventType.ValueType) -> None:
-    """Wartet, bis ein Event dieser Art in der Event History steht."""
+async def recorded(handle: Handle, kind: EventType.ValueType, count: int = 1) -> None:
+    """Wartet, bis so viele Events dieser Art in der Event History stehen."""
 
     async def found() -> bool:
         history = await handle.fetch_history()
-        return any(event.event_type == kind for event in history.events)
+        return [event.event_type for event in history.events].count(kind) >= count
 
     await until(found)
 
@@ -266,7 +266,8 @@ async def redirected(stage: Stage) -> None:
         await ships.reached("N-1003", "reserve_stock")
         await quiet(handle)
         await handle.signal(version1.OrderWorkflow.paid)
-        await recorded(handle, EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+        # Auch der zweite Versuch scheitert; weitere stehen nicht in der Event History.
+        await recorded(handle, EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, 2)
         async with ships.worker("1.1"):
             await pin(stage.client, handle.id, ships.deployment, "1.1")
             await ships.close(handle, "N-1003")

@@ -2,10 +2,10 @@
 
 In Ihrem Projekt gäbe es diese Datei neben `version2.py` nicht: Jede Version ist ein
 eigenes Image aus einem eigenen Commit. Hier liegen sie nebeneinander, damit Sie sie
-vergleichen können; ein Prozess lädt immer nur eine.
+vergleichen können; ein Prozess bietet immer nur eine an.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar
 
@@ -24,13 +24,7 @@ with workflow.unsafe.imports_passed_through():
     )
 
 
-async def step(
-    action: Callable[[WarehouseActivities, Task], None], number: str, subject: str = ""
-) -> None:
-    """Ein Schritt im Lager."""
-    await workflow.execute_activity_method(
-        action, Task(number, subject), start_to_close_timeout=timedelta(seconds=10)
-    )
+TIMEOUT = timedelta(seconds=10)
 
 
 # --8<-- [start:order]
@@ -52,10 +46,18 @@ class OrderWorkflow:
     @workflow.run
     async def run(self, order: Order) -> Shipped:
         """Reserviert, wartet auf die Zahlung, verschickt."""
-        await step(WarehouseActivities.reserve_stock, order.number)
+        await workflow.execute_activity_method(
+            WarehouseActivities.reserve_stock,
+            Task(order.number),
+            start_to_close_timeout=TIMEOUT,
+        )
         await workflow.wait_condition(lambda: self._paid)
         carrier = self.carriers[order.country]
-        await step(WarehouseActivities.ship_parcel, order.number, carrier)
+        await workflow.execute_activity_method(
+            WarehouseActivities.ship_parcel,
+            Task(order.number, carrier),
+            start_to_close_timeout=TIMEOUT,
+        )
         return Shipped(order.number, carrier)
 
 
@@ -79,9 +81,17 @@ class ReturnWorkflow:
     @workflow.run
     async def run(self, request: ReturnRequest) -> None:
         """Schickt das Etikett, wartet auf das Paket, erstattet."""
-        await step(WarehouseActivities.send_label, request.number)
+        await workflow.execute_activity_method(
+            WarehouseActivities.send_label,
+            Task(request.number),
+            start_to_close_timeout=TIMEOUT,
+        )
         await workflow.wait_condition(lambda: self._arrived)
-        await step(WarehouseActivities.refund, request.number)
+        await workflow.execute_activity_method(
+            WarehouseActivities.refund,
+            Task(request.number),
+            start_to_close_timeout=TIMEOUT,
+        )
 
 
 # --8<-- [end:return]
@@ -103,7 +113,11 @@ class InventoryWorkflow:
 
     async def count(self, number: str, shelf: str) -> None:
         """Was mit einem Regal geschieht; hier unterscheiden sich die Versionen."""
-        await step(WarehouseActivities.count_shelf, number, shelf)
+        await workflow.execute_activity_method(
+            WarehouseActivities.count_shelf,
+            Task(number, shelf),
+            start_to_close_timeout=TIMEOUT,
+        )
 
     # --8<-- [start:inventory]
     @workflow.run

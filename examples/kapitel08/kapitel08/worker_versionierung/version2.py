@@ -14,8 +14,9 @@ with workflow.unsafe.imports_passed_through():
         Order,
         ReturnRequest,
         Shipped,
+        Task,
     )
-    from kapitel08.worker_versionierung.version1 import step
+    from kapitel08.worker_versionierung.version1 import TIMEOUT
 
 
 # --8<-- [start:order]
@@ -37,11 +38,23 @@ class OrderWorkflow:
     @workflow.run
     async def run(self, order: Order) -> Shipped:
         """Prüft zuerst die Anschrift: Das passt zu keiner Event History von 1.0."""
-        await step(WarehouseActivities.check_address, order.number)  # (!)
-        await step(WarehouseActivities.reserve_stock, order.number)
+        await workflow.execute_activity_method(  # (!)
+            WarehouseActivities.check_address,
+            Task(order.number),
+            start_to_close_timeout=TIMEOUT,
+        )
+        await workflow.execute_activity_method(
+            WarehouseActivities.reserve_stock,
+            Task(order.number),
+            start_to_close_timeout=TIMEOUT,
+        )
         await workflow.wait_condition(lambda: self._paid)
         carrier = self.carriers[order.country]
-        await step(WarehouseActivities.ship_parcel, order.number, carrier)
+        await workflow.execute_activity_method(
+            WarehouseActivities.ship_parcel,
+            Task(order.number, carrier),
+            start_to_close_timeout=TIMEOUT,
+        )
         return Shipped(order.number, carrier)
 
 
@@ -66,10 +79,22 @@ class ReturnWorkflow:
     async def run(self, request: ReturnRequest) -> None:
         """Wer auf 1.0 begonnen hat, läuft am neuen Schritt vorbei."""
         if workflow.patched("retoure-ankuendigen"):  # (!)
-            await step(WarehouseActivities.announce_return, request.number)
-        await step(WarehouseActivities.send_label, request.number)
+            await workflow.execute_activity_method(
+                WarehouseActivities.announce_return,
+                Task(request.number),
+                start_to_close_timeout=TIMEOUT,
+            )
+        await workflow.execute_activity_method(
+            WarehouseActivities.send_label,
+            Task(request.number),
+            start_to_close_timeout=TIMEOUT,
+        )
         await workflow.wait_condition(lambda: self._arrived)
-        await step(WarehouseActivities.refund, request.number)
+        await workflow.execute_activity_method(
+            WarehouseActivities.refund,
+            Task(request.number),
+            start_to_close_timeout=TIMEOUT,
+        )
 
     # --8<-- [end:return]
 
@@ -86,7 +111,11 @@ class InventoryWorkflow(version1.InventoryWorkflow):
     async def count(self, number: str, shelf: str) -> None:
         """Zählt und meldet."""
         await super().count(number, shelf)
-        await step(WarehouseActivities.report_shelf, number, shelf)
+        await workflow.execute_activity_method(
+            WarehouseActivities.report_shelf,
+            Task(number, shelf),
+            start_to_close_timeout=TIMEOUT,
+        )
 
 
 WORKFLOWS = [OrderWorkflow, ReturnWorkflow, InventoryWorkflow]
