@@ -1,4 +1,4 @@
-"""Das Lagerbuch: eine SQLite-Datei, in der steht, welche Version welchen Schritt tat."""
+"""Das Lagerbuch: eine SQLite-Datei, in der steht, welche Version was getan hat."""
 
 import sqlite3
 from contextlib import closing

@@ -62,7 +62,7 @@ class Rollout:
                 build_id=build_id,
             )
         )
-        await self._until(self._settled)  # (!)
+        await self.settled()  # (!)
 
     # --8<-- [end:current]
 
@@ -77,7 +77,15 @@ class Rollout:
                 percentage=percentage,
             )
         )
-        await self._until(self._settled)
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wartet, bis alle Task Queues die neue Verteilung kennen."""
+
+        async def known() -> bool:
+            return (await self.describe()).routing_config_update_state == SETTLED
+
+        await self._until(known)
 
     async def registered(self, build_id: str) -> None:
         """Wartet, bis ein Worker dieser Version sich mit beiden Arten von Task Queue
@@ -129,10 +137,6 @@ class Rollout:
                 namespace=self._namespace, deployment_version=version
             )
         )
-
-    async def _settled(self) -> bool:
-        # Bis dahin kennen noch nicht alle Task Queues die neue Verteilung.
-        return (await self.describe()).routing_config_update_state == SETTLED
 
     async def _until(self, reached: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(self._patience.total_seconds()):
