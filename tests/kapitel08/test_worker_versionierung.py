@@ -235,7 +235,7 @@ def test_every_workflow_says_how_it_moves(module: ModuleType) -> None:
     }
 
 
-def test_the_worker_reports_its_version(timelapse: Timelapse, tmp_path: Path) -> None:
+async def test_the_worker_reports_its_version(timelapse: Timelapse, tmp_path: Path) -> None:
     made = worker.create_worker(timelapse.client, tmp_path, "2.0").config()
     config = made["deployment_config"]
     assert config is not None
