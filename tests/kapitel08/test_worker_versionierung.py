@@ -16,16 +16,20 @@ from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from temporalio.common import VersioningBehavior
-from versionierung_hilfen import OwnFleet, build_of, cli, fleet
+from versionierung_hilfen import build_of, cli, fleet
 
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
+from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse, listening_client, result
 from kapitel08.worker_versionierung import scenarios, version1, version1_1, version2, worker
+from kapitel08.worker_versionierung.activities import WarehouseActivities
 from kapitel08.worker_versionierung.book import WarehouseBook
-from kapitel08.worker_versionierung.models import Inventory
+from kapitel08.worker_versionierung.measure import moved
+from kapitel08.worker_versionierung.models import Inventory, Order
 from kapitel08.worker_versionierung.scenarios import PATTERN, WORKER
 from kapitel08.worker_versionierung.version1 import InventoryWorkflow, OrderWorkflow
+from kapitel08.worker_versionierung.wrong import SilentOrderWorkflow
 
 # Szenario: was das Lagerbuch sagt und wie es danach um Version 1.0 steht.
 EXPECTED: dict[str, tuple[list[str], str]] = {
@@ -132,6 +136,16 @@ def test_a_pinned_order_has_the_same_events_before_and_after_a_change_of_version
     assert commands("gepinnt") == commands("glatt")
 
 
+async def test_versioning_costs_no_event(timelapse: Timelapse, tmp_path: Path) -> None:
+    async with open_worker(
+        timelapse, workflows=[SilentOrderWorkflow], activities=WarehouseActivities(tmp_path, "ohne").all()
+    ) as unversioned:
+        handle = await unversioned.start(OrderWorkflow.run, Order("N-1"), start_signal="paid")
+        await unversioned.result(handle)
+        kinds = [event.event_type async for event in handle.fetch_history_events()]
+    assert kinds == [event.event_type for event in load(PATTERN.history_file("glatt")).events]
+
+
 # --- Wer bekommt was -------------------------------------------------------------------------------------------------
 
 
@@ -153,37 +167,25 @@ RAMPED = [f"anteil-{number:03}" for number in range(100)]
 """Feste IDs: Der Server entscheidet nach der Workflow-ID, nicht nach Zufall."""
 
 
-async def _ramped(one: OwnFleet) -> set[str]:
-    """Welche der hundert Ausführungen auf 2.0 beginnen."""
-    slots = asyncio.Semaphore(20)
-
-    async def start(workflow_id: str) -> str:
-        async with slots:
-            return await one.empty(workflow_id)
-
-    builds = await asyncio.gather(*map(start, RAMPED))
-    return {workflow_id for workflow_id, build in zip(RAMPED, builds, strict=True) if build == "2.0"}
-
-
 @pytest.mark.gruendlich
 async def test_ramping_by_percent_follows_the_workflow_id(timelapse: Timelapse, tmp_path: Path) -> None:
     one = fleet(timelapse, tmp_path)
-    async with one.both():
-        await one.deployment_cli("set-ramping-version", "--build-id", "2.0", "--percentage", "30", "--yes")
+
+    async def ramped(*flags: str) -> set[str]:
+        await one.deployment_cli("set-ramping-version", "--build-id", "2.0", *flags, "--yes")
         await one.rollout.settled()
-        some = await _ramped(one)
+        return await moved(one.client, one.deployment, RAMPED)
+
+    async with one.both():
+        some = await ramped("--percentage", "30")
         assert 15 <= len(some) <= 45, len(some)
         # Dieselben IDs noch einmal: dieselben Versionen.
-        assert await _ramped(one) == some
-        await one.deployment_cli("set-ramping-version", "--build-id", "2.0", "--percentage", "60", "--yes")
-        await one.rollout.settled()
-        more = await _ramped(one)
+        assert await ramped("--percentage", "30") == some
+        more = await ramped("--percentage", "60")
         assert some < more
         assert 45 <= len(more) <= 75, len(more)
-        # Zurück: Der Anteil lässt sich löschen, und alles beginnt wieder auf der alten Version.
-        await one.deployment_cli("set-ramping-version", "--build-id", "2.0", "--delete", "--yes")
-        await one.rollout.settled()
-        assert await _ramped(one) == set()
+        # Der Anteil lässt sich löschen, und alles beginnt wieder auf der alten Version.
+        assert await ramped("--delete") == set()
 
 
 @pytest.mark.gruendlich

@@ -16,9 +16,9 @@ from dauerlauf.server import find_binary
 from dauerlauf.timelapse import Timelapse
 from kapitel08.worker_versionierung import scenarios
 from kapitel08.worker_versionierung.activities import WarehouseActivities
-from kapitel08.worker_versionierung.models import Inventory, Order, ReturnRequest
+from kapitel08.worker_versionierung.models import Order, ReturnRequest
 from kapitel08.worker_versionierung.scenarios import STUCK_TASK, Fleet
-from kapitel08.worker_versionierung.version1 import InventoryWorkflow, OrderWorkflow, ReturnWorkflow
+from kapitel08.worker_versionierung.version1 import OrderWorkflow, ReturnWorkflow
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -64,17 +64,6 @@ class OwnFleet(Fleet):
         await self.reached(number, "send_label")
         await scenarios.quiet(handle)
         return handle
-
-    async def empty(self, workflow_id: str) -> str:
-        """Die Version, auf der eine Inventur ohne Regale läuft; sie endet mit dem ersten Workflow-Task."""
-        handle = await self.client.start_workflow(
-            InventoryWorkflow.run,
-            Inventory(workflow_id, total=0, per_run=1, upgrade=False),
-            id=workflow_id,
-            task_queue=self.deployment,
-        )
-        await handle.result()
-        return await build_of(handle)
 
     async def cli(self, *arguments: str) -> str:
         """Ruft `temporal` auf; die Ausgabe. Scheitert der Befehl, ein `AssertionError` mit ihr."""

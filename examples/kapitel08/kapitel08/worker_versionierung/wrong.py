@@ -6,8 +6,14 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
+    from kapitel08.worker_versionierung import version1
     from kapitel08.worker_versionierung.activities import WarehouseActivities
-    from kapitel08.worker_versionierung.models import Order, ReturnRequest, Task
+    from kapitel08.worker_versionierung.models import (
+        Order,
+        ReturnRequest,
+        Shipped,
+        Task,
+    )
     from kapitel08.worker_versionierung.version1 import TIMEOUT
 
 
@@ -48,12 +54,13 @@ class UnpatchedReturnWorkflow:
 
 # --8<-- [start:silent]
 @workflow.defn(name="OrderWorkflow")
-class SilentOrderWorkflow:
+class SilentOrderWorkflow(version1.OrderWorkflow):
     """Falsch: sagt nicht, ob die Ausführung bleiben oder umziehen soll."""
 
     @workflow.run
-    async def run(self, order: Order) -> None:
+    async def run(self, order: Order) -> Shipped:
         """Ein versionierter Worker nimmt diese Klasse nicht an."""
+        return await super().run(order)
 
 
 # --8<-- [end:silent]
