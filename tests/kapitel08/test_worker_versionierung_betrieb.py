@@ -1,17 +1,29 @@
 """Worker-Versionierung im Betrieb: leeren, umlenken, zurückrollen, aufräumen – mit den wirklichen Befehlen."""
 
 import asyncio
+import os
+import re
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+from temporalio.common import PinnedVersioningOverride, WorkerDeploymentVersion
 from temporalio.service import RPCError
 from versionierung_hilfen import build_of, cli, fleet, until_failed
 
 from dauerlauf.server import EmbeddedServer
 from dauerlauf.timelapse import Timelapse, result
-from kapitel08.worker_versionierung.scenarios import recorded, until
+from kapitel08.worker_versionierung.book import WarehouseBook
+from kapitel08.worker_versionierung.rollout import Rollout
+from kapitel08.worker_versionierung.scenarios import quiet, recorded, until
 from kapitel08.worker_versionierung.version1 import OrderWorkflow, ReturnWorkflow
+from kapitel08.worker_versionierung.worker import DEPLOYMENT
 
 # Ohne das prüft der Server erst nach 3 Minuten, ob eine Version leer ist, und dann alle 3 Minuten wieder.
 FAST_DRAINAGE = {
@@ -163,3 +175,76 @@ async def test_a_version_that_workers_still_poll_cannot_be_deleted(timelapse: Ti
         )  # fmt: skip
         assert code == 1
         assert "active pollers" in output
+
+
+async def test_a_pinned_start_tries_a_version_before_anybody_else_gets_it(timelapse: Timelapse, tmp_path: Path) -> None:
+    one = fleet(timelapse, tmp_path)
+    async with one.both():
+        await one.rollout.settled()
+        version = WorkerDeploymentVersion(one.deployment, "2.0")
+        tried = await one.order("N-1", start_signal="paid", versioning_override=PinnedVersioningOverride(version))
+        other = await one.paid_order("N-2")
+        await asyncio.gather(result(tried, 30), result(other, 30))
+        assert [build for _, build in one.book.entries("N-1")] == ["2.0"] * 3
+        assert [build for _, build in one.book.entries("N-2")] == ["1.0"] * 2
+        assert await one.rollout.status("2.0") != "CURRENT"
+
+
+# --- Die Befehle der Seite -------------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[2] / "book/teil3/kapitel08/worker-versionierung.md"
+
+
+def _commands() -> tuple[list[list[str]], list[list[str]]]:
+    """Die Befehle des Abschnitts: wie man Worker startet, und was man danach eingibt."""
+    section = PAGE.read_text("utf-8").partition("{ #ausrollen }")[2].partition("\n### ")[0]
+    blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    commands = [shlex.split(line.removeprefix("uv run ")) for line in lines]
+    workers = [command for command in commands if command[0] == "python"]
+    return workers, [command for command in commands if command[0] == "temporal"]
+
+
+@asynccontextmanager
+async def _process(command: list[str], folder: Path, address: str) -> AsyncIterator[None]:
+    environment = {**os.environ, "TEMPORAL_ADDRESS": address}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command[1:], cwd=folder, env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
+@pytest.mark.gruendlich
+@pytest.mark.prozess
+async def test_the_commands_of_the_page_work_in_this_order(tmp_path: Path) -> None:
+    # Ein eigener Server: Die Seite nennt feste Namen, und ein Deployment gilt im ganzen Namespace.
+    async with await EmbeddedServer.start() as server:
+        client = await server.connect()
+        rollout = Rollout(client, DEPLOYMENT)
+        workers, commands = _commands()
+        assert [command[-1] for command in workers] == ["1.0", "2.0"]
+        async with _process(workers[0], tmp_path, server.address), _process(workers[1], tmp_path, server.address):
+            await rollout.registered("1.0")
+            await rollout.registered("2.0")
+            outputs = [await _typed(client, rollout, command) for command in commands]
+        text = "\n".join(outputs)
+        assert "bestellung-N-1" in text
+        assert "Nordkurier" in text
+        assert re.search(r"CurrentVersionBuildID\s+2\.0", text)
+        assert WarehouseBook(tmp_path).entries("N-1") == [("reserve_stock", "1.0"), ("ship_parcel", "1.0")]
+        assert (await rollout.describe()).routing_config.current_deployment_version.build_id == "1.0"
+
+
+async def _typed(client: Client, rollout: Rollout, command: list[str]) -> str:
+    """Gibt einen Befehl ein und wartet wie ein Mensch, bis er wirkt."""
+    code, output = await cli(client, *command[1:])
+    assert code == 0, output
+    if "deployment" in command:
+        await rollout.settled()
+    if "start" in command:
+        await quiet(client.get_workflow_handle("bestellung-N-1"))
+    return output

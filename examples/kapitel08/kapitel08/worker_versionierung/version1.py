@@ -27,10 +27,12 @@ with workflow.unsafe.imports_passed_through():
 TIMEOUT = timedelta(seconds=10)
 
 
-# --8<-- [start:order]
+# --8<-- [start:order-run]
 @workflow.defn(versioning_behavior=VersioningBehavior.PINNED)  # (!)
 class OrderWorkflow:
     """Eine Bestellung; sie endet auf der Version, auf der sie begann."""
+
+    # --8<-- [end:order-run]
 
     carriers: ClassVar[Mapping[str, str]] = {"DE": "Nordkurier", "DK": "Fjordpost"}
 
@@ -43,6 +45,7 @@ class OrderWorkflow:
         """Die Zahlung ist eingegangen."""
         self._paid = True
 
+    # --8<-- [start:order-run]
     @workflow.run
     async def run(self, order: Order) -> Shipped:
         """Reserviert, wartet auf die Zahlung, verschickt."""
@@ -60,11 +63,9 @@ class OrderWorkflow:
         )
         return Shipped(order.number, carrier)
 
+    # --8<-- [end:order-run]
 
-# --8<-- [end:order]
 
-
-# --8<-- [start:return]
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)  # (!)
 class ReturnWorkflow:
     """Eine Retoure; sie wechselt mit jedem Workflow-Task zur aktuellen Version."""
@@ -92,9 +93,6 @@ class ReturnWorkflow:
             Task(request.number),
             start_to_close_timeout=TIMEOUT,
         )
-
-
-# --8<-- [end:return]
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.PINNED)

@@ -19,7 +19,6 @@ with workflow.unsafe.imports_passed_through():
     from kapitel08.worker_versionierung.version1 import TIMEOUT
 
 
-# --8<-- [start:order]
 @workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
 class OrderWorkflow:
     """Eine Bestellung; jetzt mit geprüfter Anschrift."""
@@ -35,6 +34,7 @@ class OrderWorkflow:
         """Die Zahlung ist eingegangen."""
         self._paid = True
 
+    # --8<-- [start:order-run]
     @workflow.run
     async def run(self, order: Order) -> Shipped:
         """Prüft zuerst die Anschrift: Das passt zu keiner Event History von 1.0."""
@@ -57,8 +57,7 @@ class OrderWorkflow:
         )
         return Shipped(order.number, carrier)
 
-
-# --8<-- [end:order]
+    # --8<-- [end:order-run]
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
