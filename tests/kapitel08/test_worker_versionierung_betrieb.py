@@ -177,6 +177,7 @@ async def test_a_version_that_workers_still_poll_cannot_be_deleted(timelapse: Ti
         assert "active pollers" in output
 
 
+@pytest.mark.gruendlich
 async def test_a_pinned_start_tries_a_version_before_anybody_else_gets_it(timelapse: Timelapse, tmp_path: Path) -> None:
     one = fleet(timelapse, tmp_path)
     async with one.both():
