@@ -166,6 +166,19 @@ async def test_only_one_version_ramps_at_a_time(timelapse: Timelapse, tmp_path: 
             await one.rollout.ramp("2.0", 101)
 
 
+@pytest.mark.gruendlich
+async def test_a_ramp_moves_running_returns_too(timelapse: Timelapse, tmp_path: Path) -> None:
+    one = fleet(timelapse, tmp_path)
+    async with one.both():
+        back, order = await asyncio.gather(one.waiting_return("R-1"), one.waiting_order("N-1"))
+        await one.rollout.ramp("2.0", 100)
+        assert await one.rollout.status("1.0") == "CURRENT"
+        await back.signal(ReturnWorkflow.arrived)
+        await order.signal(OrderWorkflow.paid)
+        await asyncio.gather(result(back, 30), result(order, 30))
+        assert (await build_of(back), await build_of(order)) == ("2.0", "1.0")
+
+
 async def test_a_version_that_workers_still_poll_cannot_be_deleted(timelapse: Timelapse, tmp_path: Path) -> None:
     one = fleet(timelapse, tmp_path)
     async with one.worker("1.0"):

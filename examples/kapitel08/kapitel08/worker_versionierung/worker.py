@@ -34,7 +34,6 @@ VERSIONS = {"1.0": "version1", "1.1": "version1_1", "2.0": "version2"}
 log = logging.getLogger("nordlicht.worker")
 
 
-# --8<-- [start:worker]
 def create_worker(
     client: Client,
     folder: Path,
@@ -44,6 +43,7 @@ def create_worker(
     deployment: str = DEPLOYMENT,
 ) -> Worker:
     """Baut den Worker einer Version; das Lagerbuch liegt in `folder`."""
+    # --8<-- [start:worker]
     version = importlib.import_module(f"{__package__}.{VERSIONS[build_id]}")
     return Worker(
         client,
@@ -59,8 +59,7 @@ def create_worker(
         graceful_shutdown_timeout=timedelta(seconds=10),
     )
 
-
-# --8<-- [end:worker]
+    # --8<-- [end:worker]
 
 
 async def run(folder: Path, build_id: str) -> None:

@@ -21,17 +21,8 @@ with workflow.unsafe.imports_passed_through():
 @workflow.defn(
     name="ReturnWorkflow", versioning_behavior=VersioningBehavior.AUTO_UPGRADE
 )
-class UnpatchedReturnWorkflow:
+class UnpatchedReturnWorkflow(version1.ReturnWorkflow):
     """Falsch: wechselt von selbst zu neuem Code, der zum alten Verlauf nicht passt."""
-
-    def __init__(self) -> None:
-        """Noch unterwegs."""
-        self._arrived = False
-
-    @workflow.signal
-    def arrived(self) -> None:
-        """Das Paket ist zurück im Lager."""
-        self._arrived = True
 
     @workflow.run
     async def run(self, request: ReturnRequest) -> None:
