@@ -1,11 +1,9 @@
 """Das Muster `worker_versionierung`: wer bekommt was – und was geschieht, wenn die Verteilung sich ändert."""
 
 import asyncio
-import multiprocessing
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +14,7 @@ from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from temporalio.common import VersioningBehavior
-from versionierung_hilfen import build_of, cli, fleet
+from versionierung_hilfen import build_of, cli, fleet, preload
 
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
@@ -27,7 +25,7 @@ from kapitel08.worker_versionierung.activities import WarehouseActivities
 from kapitel08.worker_versionierung.book import WarehouseBook
 from kapitel08.worker_versionierung.measure import moved
 from kapitel08.worker_versionierung.models import Inventory, Order
-from kapitel08.worker_versionierung.scenarios import PATTERN, WORKER
+from kapitel08.worker_versionierung.scenarios import PATTERN
 from kapitel08.worker_versionierung.version1 import InventoryWorkflow, OrderWorkflow
 from kapitel08.worker_versionierung.wrong import SilentOrderWorkflow
 
@@ -59,10 +57,8 @@ def test_every_scenario_has_an_expectation() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
+    """Der Vermittler kennt den Worker schon."""
+    preload()
 
 
 class _OwnIds(Interceptor):
@@ -81,12 +77,19 @@ class _OwnId(OutboundInterceptor):
 async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
     """Alle Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
     own = Timelapse(listening_client(timelapse.client, _OwnIds()), timelapse.server)
-    names = [name for name in PATTERN.scenarios if f"test_scenario[{name}]" in {i.name for i in request.session.items}]
+    wanted = {item.name for item in request.session.items if not item.get_closest_marker("skip")}
+    names = [name for name in PATTERN.scenarios if f"test_scenario[{name}]" in wanted]
     runs = await asyncio.gather(*(play(PATTERN.find(name), own) for name in names), return_exceptions=True)
     return dict(zip(names, runs, strict=True))
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+# Was diese beiden zeigen, dauert: Ein Workflow-Task muss erst ablaufen.
+SLOW = ("umgelenkt", "alter-worker-fehlt")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.gruendlich] if name in SLOW else []) for name in EXPECTED]
+)
 def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
     entries, state = EXPECTED[name]
     run = played[name]
@@ -163,7 +166,7 @@ async def test_a_new_version_gets_nothing_until_it_is_current(timelapse: Timelap
             assert await one.rollout.status("1.0") == "INACTIVE"
 
 
-RAMPED = [f"anteil-{number:03}" for number in range(100)]
+RAMPED = [f"anteil-{number:03}" for number in range(60)]
 """Feste IDs: Der Server entscheidet nach der Workflow-ID, nicht nach Zufall."""
 
 
@@ -178,12 +181,12 @@ async def test_ramping_by_percent_follows_the_workflow_id(timelapse: Timelapse, 
 
     async with one.both():
         some = await ramped("--percentage", "30")
-        assert 15 <= len(some) <= 45, len(some)
+        assert 9 <= len(some) <= 27, len(some)
         # Dieselben IDs noch einmal: dieselben Versionen.
-        assert await ramped("--percentage", "30") == some
+        assert await moved(one.client, one.deployment, RAMPED[:20]) == some & set(RAMPED[:20])
         more = await ramped("--percentage", "60")
         assert some < more
-        assert 45 <= len(more) <= 75, len(more)
+        assert 27 <= len(more) <= 45, len(more)
         # Der Anteil lässt sich löschen, und alles beginnt wieder auf der alten Version.
         assert await ramped("--delete") == set()
 

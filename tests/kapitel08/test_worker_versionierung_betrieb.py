@@ -15,7 +15,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 from temporalio.common import PinnedVersioningOverride, WorkerDeploymentVersion
 from temporalio.service import RPCError
-from versionierung_hilfen import build_of, cli, fleet, until_failed
+from versionierung_hilfen import OwnFleet, build_of, cli, fleet, preload, until_failed
 
 from dauerlauf.server import EmbeddedServer
 from dauerlauf.timelapse import Timelapse, result
@@ -30,6 +30,25 @@ FAST_DRAINAGE = {
     "matching.wv.VersionDrainageStatusVisibilityGracePeriod": '"1s"',
     "matching.wv.VersionDrainageStatusRefreshInterval": '"1s"',
 }
+
+
+@pytest.fixture(scope="module")
+async def running(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnFleet]:
+    """Je Version ein Prozess für alle Tests, die keinen davon töten."""
+    preload()
+    shared = fleet(timelapse, tmp_path_factory.mktemp("lager"))
+    async with shared.both(), shared.worker("1.1"):
+        yield shared
+
+
+@pytest.fixture
+async def one(running: OwnFleet) -> OwnFleet:
+    """Diese Flotte; 1.0 ist aktuell, keine andere Version hat einen Anteil."""
+    ramping = (await running.rollout.describe()).routing_config.ramping_deployment_version.build_id
+    if ramping:
+        await running.rollout.make_current(ramping)
+    await running.rollout.make_current("1.0")
+    return running
 
 
 @pytest.mark.gruendlich
@@ -68,18 +87,16 @@ def _running_on(deployment: str, build_id: str) -> str:
 
 
 @pytest.mark.gruendlich
-async def test_override_moves_one_order_and_no_other(timelapse: Timelapse, tmp_path: Path) -> None:
-    one = fleet(timelapse, tmp_path)
-    async with one.both(), one.worker("1.1"):
-        stuck, other = await asyncio.gather(one.waiting_order("N-1", "CH"), one.waiting_order("N-2"))
-        for handle in (stuck, other):
-            await handle.signal(OrderWorkflow.paid)
-        assert await until_failed(stuck, "'CH'") == "'CH'"
-        await result(other, 30)
-        await one.cli(*_override(stuck.id, one.deployment, "1.1"))
-        await result(stuck, 30)
-        assert one.book.entries("N-1")[-1] == ("ship_parcel", "1.1")
-        assert one.book.entries("N-2")[-1] == ("ship_parcel", "1.0")
+async def test_override_moves_one_order_and_no_other(one: OwnFleet) -> None:
+    stuck, other = await asyncio.gather(one.waiting_order("N-11", "CH"), one.waiting_order("N-12"))
+    for handle in (stuck, other):
+        await handle.signal(OrderWorkflow.paid)
+    assert await until_failed(stuck, "'CH'") == "'CH'"
+    await result(other, 30)
+    await one.cli(*_override(stuck.id, one.deployment, "1.1"))
+    await result(stuck, 30)
+    assert one.book.entries("N-11")[-1] == ("ship_parcel", "1.1")
+    assert one.book.entries("N-12")[-1] == ("ship_parcel", "1.0")
 
 
 def _override(workflow_id: str, deployment: str, build_id: str) -> tuple[str, ...]:
@@ -90,29 +107,26 @@ def _override(workflow_id: str, deployment: str, build_id: str) -> tuple[str, ..
 
 
 @pytest.mark.gruendlich
-async def test_override_to_code_that_does_not_fit_can_be_taken_back(timelapse: Timelapse, tmp_path: Path) -> None:
-    one = fleet(timelapse, tmp_path)
-    async with one.both():
-        order = await one.waiting_order("N-1")
-        await one.cli(*_override(order.id, one.deployment, "2.0"))
-        await order.signal(OrderWorkflow.paid)
-        assert "check_address" in await until_failed(order, "TMPRL1100")
-        await one.cli(
-            "workflow", "update-options", "--workflow-id", order.id, "--versioning-override-behavior", "unspecified"
-        )
-        await result(order, 30)
-        assert one.book.entries("N-1") == [("reserve_stock", "1.0"), ("ship_parcel", "1.0")]
+async def test_override_to_code_that_does_not_fit_can_be_taken_back(one: OwnFleet) -> None:
+    order = await one.waiting_order("N-21")
+    await one.cli(*_override(order.id, one.deployment, "2.0"))
+    await order.signal(OrderWorkflow.paid)
+    assert "check_address" in await until_failed(order, "TMPRL1100")
+    await one.cli(
+        "workflow", "update-options", "--workflow-id", order.id, "--versioning-override-behavior", "unspecified"
+    )
+    await result(order, 30)
+    assert one.book.entries("N-21") == [("reserve_stock", "1.0"), ("ship_parcel", "1.0")]
 
 
-async def test_nobody_can_be_sent_to_a_version_without_workers(timelapse: Timelapse, tmp_path: Path) -> None:
-    one = fleet(timelapse, tmp_path)
-    async with one.worker("1.0"):
-        await one.rollout.make_current("1.0")
-        order = await one.order("N-1")
-        code, output = await cli(one.client, *_override(order.id, one.deployment, "9.9"))
-        assert code == 1
-        assert "is not present in task queue" in output
-        await order.terminate()
+@pytest.mark.gruendlich
+async def test_nobody_can_be_sent_to_a_version_without_workers(one: OwnFleet) -> None:
+    await one.rollout.make_current("1.0")
+    order = await one.order("N-31")
+    code, output = await cli(one.client, *_override(order.id, one.deployment, "9.9"))
+    assert code == 1
+    assert "is not present in task queue" in output
+    await order.terminate()
 
 
 @pytest.mark.gruendlich
@@ -135,48 +149,42 @@ async def test_an_order_waits_for_its_version_and_can_be_found(timelapse: Timela
 
 
 @pytest.mark.gruendlich
-async def test_rollback_tears_returns_that_took_the_patch(timelapse: Timelapse, tmp_path: Path) -> None:
-    one = fleet(timelapse, tmp_path)
-    async with one.both():
-        await one.rollout.make_current("2.0")
-        back = await one.waiting_return("R-1")
-        await one.rollout.make_current("1.0")
-        await back.signal(ReturnWorkflow.arrived)
-        await until_failed(back, "TMPRL1100")
-        # Wieder nach vorn: Der nächste Versuch geht an die Version, die den Patch kennt.
-        await one.rollout.make_current("2.0")
-        await result(back, 30)
-        assert one.book.entries("R-1") == [("announce_return", "2.0"), ("send_label", "2.0"), ("refund", "2.0")]
+async def test_rollback_tears_returns_that_took_the_patch(one: OwnFleet) -> None:
+    await one.rollout.make_current("2.0")
+    back = await one.waiting_return("R-41")
+    await one.rollout.make_current("1.0")
+    await back.signal(ReturnWorkflow.arrived)
+    await until_failed(back, "TMPRL1100")
+    # Wieder nach vorn: Der nächste Versuch geht an die Version, die den Patch kennt.
+    await one.rollout.make_current("2.0")
+    await result(back, 30)
+    assert one.book.entries("R-41") == [("announce_return", "2.0"), ("send_label", "2.0"), ("refund", "2.0")]
 
 
 @pytest.mark.gruendlich
-async def test_only_one_version_ramps_at_a_time(timelapse: Timelapse, tmp_path: Path) -> None:
-    one = fleet(timelapse, tmp_path)
-    async with one.both(), one.worker("1.1"):
-        await one.rollout.ramp("1.1", 10)
-        await one.rollout.ramp("2.0", 20)
-        routing = (await one.rollout.describe()).routing_config
-        assert (routing.ramping_deployment_version.build_id, routing.ramping_version_percentage) == ("2.0", 20)
-        assert [await one.rollout.status(build) for build in ("1.0", "1.1", "2.0")] == [
-            "CURRENT",
-            "DRAINING",
-            "RAMPING",
-        ]
-        with pytest.raises(RPCError, match="between 0 and 100"):
-            await one.rollout.ramp("2.0", 101)
+async def test_only_one_version_ramps_at_a_time(one: OwnFleet) -> None:
+    await one.rollout.ramp("1.1", 10)
+    await one.rollout.ramp("2.0", 20)
+    routing = (await one.rollout.describe()).routing_config
+    assert (routing.ramping_deployment_version.build_id, routing.ramping_version_percentage) == ("2.0", 20)
+    assert [await one.rollout.status(build) for build in ("1.0", "1.1", "2.0")] == [
+        "CURRENT",
+        "DRAINING",
+        "RAMPING",
+    ]
+    with pytest.raises(RPCError, match="between 0 and 100"):
+        await one.rollout.ramp("2.0", 101)
 
 
 @pytest.mark.gruendlich
-async def test_a_ramp_moves_running_returns_too(timelapse: Timelapse, tmp_path: Path) -> None:
-    one = fleet(timelapse, tmp_path)
-    async with one.both():
-        back, order = await asyncio.gather(one.waiting_return("R-1"), one.waiting_order("N-1"))
-        await one.rollout.ramp("2.0", 100)
-        assert await one.rollout.status("1.0") == "CURRENT"
-        await back.signal(ReturnWorkflow.arrived)
-        await order.signal(OrderWorkflow.paid)
-        await asyncio.gather(result(back, 30), result(order, 30))
-        assert (await build_of(back), await build_of(order)) == ("2.0", "1.0")
+async def test_a_ramp_moves_running_returns_too(one: OwnFleet) -> None:
+    back, order = await asyncio.gather(one.waiting_return("R-61"), one.waiting_order("N-61"))
+    await one.rollout.ramp("2.0", 100)
+    assert await one.rollout.status("1.0") == "CURRENT"
+    await back.signal(ReturnWorkflow.arrived)
+    await order.signal(OrderWorkflow.paid)
+    await asyncio.gather(result(back, 30), result(order, 30))
+    assert (await build_of(back), await build_of(order)) == ("2.0", "1.0")
 
 
 async def test_a_version_that_workers_still_poll_cannot_be_deleted(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -191,17 +199,15 @@ async def test_a_version_that_workers_still_poll_cannot_be_deleted(timelapse: Ti
 
 
 @pytest.mark.gruendlich
-async def test_a_pinned_start_tries_a_version_before_anybody_else_gets_it(timelapse: Timelapse, tmp_path: Path) -> None:
-    one = fleet(timelapse, tmp_path)
-    async with one.both():
-        await one.rollout.settled()
-        version = WorkerDeploymentVersion(one.deployment, "2.0")
-        tried = await one.order("N-1", start_signal="paid", versioning_override=PinnedVersioningOverride(version))
-        other = await one.paid_order("N-2")
-        await asyncio.gather(result(tried, 30), result(other, 30))
-        assert [build for _, build in one.book.entries("N-1")] == ["2.0"] * 3
-        assert [build for _, build in one.book.entries("N-2")] == ["1.0"] * 2
-        assert await one.rollout.status("2.0") != "CURRENT"
+async def test_a_pinned_start_tries_a_version_before_anybody_else_gets_it(one: OwnFleet) -> None:
+    await one.rollout.settled()
+    version = WorkerDeploymentVersion(one.deployment, "2.0")
+    tried = await one.order("N-81", start_signal="paid", versioning_override=PinnedVersioningOverride(version))
+    other = await one.paid_order("N-82")
+    await asyncio.gather(result(tried, 30), result(other, 30))
+    assert [build for _, build in one.book.entries("N-81")] == ["2.0"] * 3
+    assert [build for _, build in one.book.entries("N-82")] == ["1.0"] * 2
+    assert await one.rollout.status("2.0") != "CURRENT"
 
 
 # --- Die Befehle der Seite -------------------------------------------------------------------------------------------

@@ -54,6 +54,17 @@ async def test_play_beendet_was_noch_laeuft(timelapse: Timelapse) -> None:
     assert description.status.name == "TERMINATED"
 
 
+def test_ein_szenario_kann_eigene_klassen_nennen() -> None:
+    pattern = sample()
+
+    @pattern.scenario("neuer", "Mit anderem Code zu Ende gespielt.", workflows=[SignalWorkflow])
+    async def newer(stage: Stage) -> None:
+        stage.note("nichts")
+
+    assert pattern.find("neuer").workflows == (SignalWorkflow,)
+    assert pattern.find("leer").workflows == (HoursWorkflow, SignalWorkflow)
+
+
 async def test_play_braucht_einen_workflow(timelapse: Timelapse) -> None:
     with pytest.raises(DauerlaufError, match="„leer“ hat keinen Workflow gestartet"):
         await play(sample().find("leer"), timelapse)

@@ -13,11 +13,12 @@ from temporalio.api.deployment.v1 import (
     WorkerDeploymentVersionInfo,
 )
 from temporalio.api.enums.v1 import (
-    RoutingConfigUpdateState,
     TaskQueueType,
     WorkerDeploymentVersionStatus,
 )
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
     DescribeWorkerDeploymentRequest,
     DescribeWorkerDeploymentVersionRequest,
     DescribeWorkerDeploymentVersionResponse,
@@ -32,7 +33,6 @@ NEEDED = {
     TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
 }
-SETTLED = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_COMPLETED
 
 
 class Rollout:
@@ -80,12 +80,36 @@ class Rollout:
         await self.settled()
 
     async def settled(self) -> None:
-        """Wartet, bis alle Task Queues die neue Verteilung kennen."""
+        """Wartet, bis die Task Queues verteilen, was am Deployment eingestellt ist."""
 
+        # `routing_config_update_state` taugt dafür nicht: Unter Last blieb es auf
+        # IN_PROGRESS, obwohl alle Task Queues längst neu verteilten (Server 1.32).
         async def known() -> bool:
-            return (await self.describe()).routing_config_update_state == SETTLED
+            wanted = (await self.describe()).routing_config
+            build_id = wanted.current_deployment_version.build_id
+            ramping = wanted.ramping_deployment_version.build_id
+            expected = (build_id, ramping, wanted.ramping_version_percentage)
+            queues = (await self._version(build_id or ramping)).version_task_queues
+            return {await self._routing(q.name, q.type) for q in queues} == {expected}
 
         await self._until(known)
+
+    async def _routing(
+        self, name: str, kind: TaskQueueType.ValueType
+    ) -> tuple[str, str, float]:
+        answer = await self._service.describe_task_queue(
+            DescribeTaskQueueRequest(
+                namespace=self._namespace,
+                task_queue=TaskQueue(name=name),
+                task_queue_type=kind,
+            )
+        )
+        info = answer.versioning_info
+        return (
+            info.current_deployment_version.build_id,
+            info.ramping_deployment_version.build_id,
+            info.ramping_version_percentage,
+        )
 
     async def registered(self, build_id: str) -> None:
         """Wartet, bis ein Worker dieser Version sich mit beiden Arten von Task Queue

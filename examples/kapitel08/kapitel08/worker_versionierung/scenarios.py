@@ -20,6 +20,7 @@ from kapitel08.worker_versionierung.book import WarehouseBook
 from kapitel08.worker_versionierung.models import Inventory, Order, ReturnRequest
 from kapitel08.worker_versionierung.override import pin
 from kapitel08.worker_versionierung.rollout import Rollout
+from kapitel08.worker_versionierung.worker import create_worker
 
 PATTERN = Pattern(
     "worker_versionierung",
@@ -60,17 +61,21 @@ class Fleet:
             "deployment": self.deployment,
         }
 
-    @asynccontextmanager
-    async def worker(self, build_id: str) -> AsyncIterator[WorkerProcess]:
-        """Ein Worker dieser Version; bekannt ist sie, sobald er läuft."""
+    async def _start(self, build_id: str) -> WorkerProcess:
         worker = await WorkerProcess.start(
             WORKER,
             self.stage.client,
             arguments=self.arguments(build_id),
             identity=f"worker-{build_id}",
         )
+        await self.rollout.registered(build_id)
+        return worker
+
+    @asynccontextmanager
+    async def worker(self, build_id: str) -> AsyncIterator[WorkerProcess]:
+        """Ein Worker dieser Version; bekannt ist sie, sobald er läuft."""
+        worker = await self._start(build_id)
         try:
-            await self.rollout.registered(build_id)
             yield worker
         finally:
             worker.kill()
@@ -78,9 +83,13 @@ class Fleet:
     @asynccontextmanager
     async def both(self) -> AsyncIterator[WorkerProcess]:
         """Ein Worker mit 1.0, das aktuell ist, und einer mit 2.0; gibt den alten."""
-        async with self.worker("1.0") as old, self.worker("2.0"):
+        old, new = await asyncio.gather(self._start("1.0"), self._start("2.0"))
+        try:
             await self.rollout.make_current("1.0")
             yield old
+        finally:
+            old.kill()
+            new.kill()
 
     async def reached(self, number: str, step: str) -> None:
         """Wartet, bis dieser Schritt im Lagerbuch steht."""
@@ -153,12 +162,17 @@ async def smooth(stage: Stage) -> None:
 async def smooth_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
     """Der Worker mit 1.0 stirbt; nur ein anderer mit 1.0 darf übernehmen."""
     ships = fleet(stage)
+    # Er bekommt nichts und stirbt nicht: Ein eigener Prozess wäre hier nur langsamer.
+    standing_by = create_worker(
+        stage.worker_client("worker-2.0"), **ships.arguments("2.0")
+    )
 
     async def start() -> Handle:
         await ships.rollout.make_current("1.0")
         return await place(stage, Order("N-1001"), start_signal="paid")
 
-    async with ships.worker("2.0"):
+    async with standing_by:
+        await ships.rollout.registered("2.0")
         yield CrashStage(WORKER, ships.arguments("1.0"), start)
 
 
