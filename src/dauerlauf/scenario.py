@@ -128,13 +128,18 @@ CrashStageFunction = Callable[[Stage], AbstractAsyncContextManager[CrashStage]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """Ein benannter Lauf eines Musters; `workflows` sind die Klassen, mit denen sich seine History abspielen lässt."""
+    """Ein benannter Lauf eines Musters."""
 
     pattern: "Pattern"
     name: str
     title: str
     function: ScenarioFunction
-    workflows: tuple[type, ...]
+    own_workflows: tuple[type, ...] = ()
+
+    @property
+    def workflows(self) -> tuple[type, ...]:
+        """Die Klassen, mit denen sich die History dieses Szenarios abspielen lässt: eigene, sonst die des Musters."""
+        return self.own_workflows or self.pattern.workflows
 
 
 class Pattern:
@@ -167,7 +172,7 @@ class Pattern:
         self.crash_stages: dict[str, CrashStageFunction] = {}
 
     def scenario(
-        self, name: str, title: str, *, workflows: Sequence[type] | None = None
+        self, name: str, title: str, *, workflows: Sequence[type] = ()
     ) -> Callable[[ScenarioFunction], ScenarioFunction]:
         """Meldet eine Funktion als Szenario `name` an; `title` sagt in einem Satz, was darin geschieht.
 
@@ -175,8 +180,7 @@ class Pattern:
         """
 
         def register(function: ScenarioFunction) -> ScenarioFunction:
-            classes = self.workflows if workflows is None else tuple(workflows)
-            self.scenarios[name] = Scenario(self, name, title, function, classes)
+            self.scenarios[name] = Scenario(self, name, title, function, tuple(workflows))
             return function
 
         return register

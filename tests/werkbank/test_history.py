@@ -40,6 +40,7 @@ from dauerlauf.history import (
     steps,
 )
 from dauerlauf.history._normalise import _snap
+from dauerlauf.scenario import find_pattern
 from dauerlauf.timelapse import Timelapse, result
 from werkbank import verlauf_workflows
 from werkbank.verlauf_workflows import ACTIVITIES, WORKFLOWS, Desk, Fulfilment, Order
@@ -577,3 +578,16 @@ async def test_quellzeilen_kosten_wenig(recorded: dict[str, WorkflowHistory]) ->
     started = time.perf_counter()
     await source_lines(history, WORKFLOWS)
     assert time.perf_counter() - started < 2
+
+
+def test_versionen_von_deployments_bleiben_und_stehen_im_verlauf() -> None:
+    recorded = load(find_pattern("worker_versionierung").history_file("umgelenkt"))
+    before = dump(recorded)
+    for event in recorded.events:
+        # So kommt es vom Server: Jeder Workflow-Task nennt die Build-ID ein zweites Mal.
+        done = event.workflow_task_completed_event_attributes
+        if event.HasField("workflow_task_completed_event_attributes"):
+            done.worker_version.build_id = done.deployment_version.build_id
+    assert dump(normalise(recorded)) == before
+    titles = [step.title for step in steps(recorded) if "Version" in step.title]
+    assert titles == ["Version 1.0 beginnt", "umgelenkt auf Version 1.1", "Version 1.1 macht weiter"]

@@ -19,6 +19,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import Payload, WorkerVersionStamp
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion
 from temporalio.api.enums.v1 import TaskQueueKind
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.query.v1 import WorkflowQuery, WorkflowQueryResult
@@ -65,7 +66,8 @@ def normalise(history: WorkflowHistory) -> WorkflowHistory:
     - UUIDs (Run-IDs, Request-IDs, auch in lesbaren Payloads) werden nach Auftreten gezählt.
     - Prozesskennungen heißen ``worker-1``, ``worker-2``, ``client``; vergebene Namen bleiben.
     - Task-Queue-Namen verlieren ihren zufälligen Teil, Sticky-Queues heißen ``sticky``, ``sticky-2``.
-    - Build-IDs und SDK-Version entfallen, Stacktraces behalten nur eigenen Code, ohne Pfade und Zeilennummern.
+    - Build-IDs und SDK-Version entfallen; die Versionen von Worker Deployments bleiben.
+    - Stacktraces behalten nur eigenen Code, ohne Pfade und Zeilennummern.
 
     Args:
         history: Die aufgezeichnete Historie; sie bleibt unverändert.
@@ -221,6 +223,7 @@ class _Normaliser:
         self._literals: dict[str, str] = {}
         self._identities: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
+        self._released: set[str] = set()
         self._hosts = {socket.gethostname()}
         for event in events:
             for message in _messages(event):
@@ -229,6 +232,8 @@ class _Normaliser:
                     self._hosts.add(match[1])
                 elif identity:
                     self._given.add(identity)
+                if isinstance(message, WorkerDeploymentVersion):
+                    self._released.add(message.build_id)
         for event in events:
             self._collect(event)
         parts = [re.escape(literal) for literal in sorted(self._literals, key=len, reverse=True)]
@@ -249,7 +254,8 @@ class _Normaliser:
                 for name in (message.normal_name, "" if sticky else message.name):
                     if match := re.search(_UUID + "|" + _HEX32.pattern, name):
                         self._number(name, name[: match.start()].rstrip("-_.") or "task-queue")
-            elif isinstance(message, WorkerVersionStamp):
+            elif isinstance(message, WorkerVersionStamp) and message.build_id not in self._released:
+                # Die Version eines Deployments hat jemand benannt, jede andere Build-ID das SDK.
                 self._number(message.build_id, "build")
             token = getattr(message, "operation_token", "") or getattr(message, "operation_id", "")
             self._number(token if isinstance(token, str) else "", "nexus-operation")

@@ -234,6 +234,7 @@ class _Reader:
         self._start = events[0].event_time.ToNanoseconds() if events else 0
         self._worker = ""
         self._lost = False
+        self._build = ""
         self._signals: dict[int, str] = {}
         self._children: dict[str, int] = {}
 
@@ -609,6 +610,8 @@ class _Reader:
         }
 
     def _options(self, event: HistoryEvent, a: Any) -> dict[str, Any]:
+        if build := a.versioning_override.pinned.version.build_id:
+            return {"kind": StepKind.OTHER, "actor": "server", "title": f"umgelenkt auf Version {build}"}
         skipping_only = a.time_skipping_config_updated or a.HasField("time_skipping_config")
         return {
             "kind": StepKind.OTHER,
@@ -640,6 +643,15 @@ class _Reader:
             }
         if a.identity:
             self._worker, self._lost = a.identity, False
+        build = a.deployment_version.build_id if "completed" in kind else ""
+        if build and build != self._build:
+            values |= {
+                "kind": StepKind.OTHER,
+                "title": f"Version {build} {'macht weiter' if self._build else 'beginnt'}",
+                "detail": f"bisher Version {self._build}" if self._build else "",
+                "internal": False,
+            }
+            self._build = build
         return values
 
     def _task_timed_out(self, event: HistoryEvent, a: Any) -> dict[str, Any]:

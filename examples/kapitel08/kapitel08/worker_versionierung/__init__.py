@@ -1,0 +1,1 @@
+"""Worker-Versionierung: Jede Ausführung bleibt bei der Version, mit der sie begann."""
