@@ -41,6 +41,10 @@ class NoSuchStepError(Exception):
     """Dieser Lauf hat die genannte Activity nie geplant."""
 
 
+class NotLatestError(Exception):
+    """Dieser Lauf hat schon einen Nachfolger."""
+
+
 # --8<-- [start:point]
 def point_before(history: WorkflowHistory, activity: str) -> int:
     """Das Event, an dem der Workflow-Task endete, der `activity` zuerst plante."""
@@ -66,14 +70,18 @@ async def reset(
     """Setzt einen Lauf zurück und gibt die Run-ID seines Nachfolgers zurück.
 
     `exclude` nennt, was nach dem Punkt geschah und nicht wieder angewendet werden soll.
+    Wirft `NotLatestError`, wenn der Lauf schon einen Nachfolger hat.
     """
+    latest = await client.get_workflow_handle(run.workflow_id).describe()
+    if latest.run_id != run.run_id:  # (1)
+        raise NotLatestError(f"{run.workflow_id} läuft schon als {latest.run_id}.")
     answer = await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,
-            workflow_execution=run,  # (1)
-            workflow_task_finish_event_id=event_id,  # (2)
+            workflow_execution=run,  # (2)
+            workflow_task_finish_event_id=event_id,  # (3)
             reset_reapply_exclude_types=exclude,
-            request_id=f"{run.run_id}/{event_id}",  # (3)
+            request_id=str(uuid.uuid4()),
             reason=reason,
         )
     )

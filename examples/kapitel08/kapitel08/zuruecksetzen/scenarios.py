@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from datetime import timedelta
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution as Run
@@ -67,6 +68,9 @@ async def place(stage: Stage, number: str, **options: Any) -> Handle:
             OrderWorkflow.run,
             Order(number, PRICE, pickup),
             id=f"auftrag-{number}",
+            # Ein Task, den der Server einem eben beendeten Worker gibt, kehrt nach
+            # dieser Zeit zurück; der Standard sind 10 s.
+            task_timeout=timedelta(seconds=2),
             **options,
         )
 
