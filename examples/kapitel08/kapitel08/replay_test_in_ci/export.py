@@ -41,7 +41,6 @@ class Exporter:
     converter: DataConverter
     keep: frozenset[str] | None
 
-    # --8<-- [start:export]
     async def export(self, execution: WorkflowExecution, folder: Path) -> bool:
         """Schreibt eine Datei; `False`, wenn noch nichts abzuspielen ist.
 
@@ -58,6 +57,7 @@ class Exporter:
         write(folder, execution.run_id, safe)
         return True
 
+    # --8<-- [start:export]
     async def _redacted(
         self, history: WorkflowHistory, keep: frozenset[str]
     ) -> WorkflowHistory:

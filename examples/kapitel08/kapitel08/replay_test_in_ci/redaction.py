@@ -93,12 +93,12 @@ class Redactor:
             case _:
                 return json.loads(re.sub(r"\d", "1", json.dumps(value)))
 
+    # --8<-- [end:value]
+
     def _text(self, text: str) -> str:
         """Form und Länge bleiben: „Anke, 24937“ wird „Aaaa, 11111“."""
         self._removed.add(text)
         return _blank(text)
-
-    # --8<-- [end:value]
 
     def _key(self, key: str) -> str:
         return key if FIELD_NAME.fullmatch(key) else self._text(key)

@@ -58,7 +58,6 @@ def point_before(history: WorkflowHistory, activity: str) -> int:
 # --8<-- [end:point]
 
 
-# --8<-- [start:reset]
 async def reset(
     client: Client,
     run: Run,
@@ -72,6 +71,7 @@ async def reset(
     `exclude` nennt, was nach dem Punkt geschah und nicht wieder angewendet werden soll.
     Wirft `NotLatestError`, wenn der Lauf schon einen Nachfolger hat.
     """
+    # --8<-- [start:reset]
     latest = await client.get_workflow_handle(run.workflow_id).describe()
     if latest.run_id != run.run_id:  # (1)
         raise NotLatestError(f"{run.workflow_id} läuft schon als {latest.run_id}.")
@@ -86,9 +86,7 @@ async def reset(
         )
     )
     return answer.run_id
-
-
-# --8<-- [end:reset]
+    # --8<-- [end:reset]
 
 
 # --8<-- [start:find]

@@ -27,7 +27,6 @@ THREADS = 8
 log = logging.getLogger("nordlicht.worker")
 
 
-# --8<-- [start:worker]
 def create_worker(
     client: Client,
     folder: Path,
@@ -38,6 +37,7 @@ def create_worker(
     workflows: Sequence[type] = (OrderWorkflow,),
 ) -> Worker:
     """Baut den Worker. `build` steht in jedem Workflow-Task, den er erledigt."""
+    # --8<-- [start:worker]
     version = WorkerDeploymentVersion(deployment_name="auftraege", build_id=build)
     return Worker(
         client,
@@ -51,9 +51,7 @@ def create_worker(
         max_concurrent_activities=THREADS,
         graceful_shutdown_timeout=timedelta(seconds=10),
     )
-
-
-# --8<-- [end:worker]
+    # --8<-- [end:worker]
 
 
 async def connect() -> Client:
