@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution as OneRun
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -237,6 +238,27 @@ async def test_a_run_is_reset_only_once(shop: Shop) -> None:
     new = await reset(client, _run(history), point, "einmal")
     with pytest.raises(NotLatestError, match=f"läuft schon als {new}"):
         await reset(client, _run(history), point, "noch einmal")
+    # Der Server selbst nähme den zweiten Auftrag an.
+    request = ResetWorkflowExecutionRequest(
+        namespace=client.namespace, workflow_execution=_run(history), workflow_task_finish_event_id=point,
+        request_id="zweiter", reason="noch einmal",
+    )  # fmt: skip
+    again = await client.workflow_service.reset_workflow_execution(request)
+    assert again.run_id not in (new, history.run_id)
+
+
+async def test_a_cancelled_run_goes_on_after_a_reset(shop: Shop) -> None:
+    async with shop.worker("v1"):
+        (handle,) = await shop.place("N-1")
+        await waiting(handle)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await result(handle, 30)
+        await reset(shop.timelapse.client, _run(await handle.fetch_history()), 4, "doch nicht abbrechen")
+        latest = shop.latest(handle.id)
+        await latest.signal(OrderWorkflow.packed)
+        await latest.signal(OrderWorkflow.delivered)
+        assert (await result(latest, 30))["due"] == 9_000
 
 
 async def test_only_the_end_of_a_workflow_task_is_a_point(shop: Shop) -> None:
