@@ -1,10 +1,11 @@
 """Ein Workflow, der Payloads in vielen Ecken seiner Event History hinterlässt."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import activity, workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class CornersWorkflow:
     async def run(self, person: Person) -> str:
         limit = timedelta(seconds=10)
         await workflow.execute_local_activity(greet, person, start_to_close_timeout=limit)
+        with suppress(FailureError):
+            await workflow.execute_local_activity(refuse, person, start_to_close_timeout=limit)
         if workflow.patched("gruss"):
             await workflow.execute_activity(greet, person, start_to_close_timeout=limit)
         try:

@@ -66,10 +66,11 @@ class Redactor:
         """Schwärzt `history` an Ort und Stelle und prüft, dass nichts übrig blieb."""
         for event in history.events:
             self._message(event)
+        remains = self._remains()
         for text in _texts(history):
-            if found := self._remains(text):  # (!)
+            if found := remains.search(text.casefold()):
                 raise NotRedactableError(
-                    f"„{found}“ ist geschwärzt, steht aber noch an anderer Stelle"
+                    f"„{found[0]}“ ist geschwärzt, steht aber noch an anderer Stelle"
                 )
         return history
 
@@ -109,10 +110,11 @@ class Redactor:
             self._payload(message)
             return
         if isinstance(message, HistoryEvent) and _is_core_marker(message):
-            # Patches und lokale Activities: nur das Ergebnis ist ein Nutzwert.
-            details = message.marker_recorded_event_attributes.details
-            for key in details.keys() & {"result"}:
-                self._message(details[key])
+            # Patches und lokale Activities: nur Ergebnis und Fehler sind Nutzwerte.
+            marker = message.marker_recorded_event_attributes
+            for key in marker.details.keys() & {"result"}:
+                self._message(marker.details[key])
+            self._message(marker.failure)
             return
         if isinstance(message, TaskQueue) and message.kind == STICKY:
             message.name = _blank(message.name)  # darin steckt der Name des Workers
@@ -146,13 +148,11 @@ class Redactor:
                 )
 
     # --8<-- [start:remains]
-    def _remains(self, text: str) -> str | None:
-        """Was aus einem Payload verschwand, darf auch in keiner ID mehr stehen."""
+    def _remains(self) -> re.Pattern[str]:
+        """Findet, was aus Payloads verschwand; auch in IDs darf es nicht stehen."""
         removed = _fragments(self._removed) - _fragments(self._kept)
-        for one in sorted(removed):
-            if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text.casefold()):
-                return one
-        return None
+        parts = "|".join(map(re.escape, sorted(removed))) or "(?!)"
+        return re.compile(rf"(?<!\w)(?:{parts})(?!\w)")  # (!)
 
     # --8<-- [end:remains]
 
