@@ -1,0 +1,1 @@
+"""Alte Läufe gegen neuen Code: Histories holen, schwärzen, in der CI abspielen."""

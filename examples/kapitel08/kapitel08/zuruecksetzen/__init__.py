@@ -1,0 +1,1 @@
+"""Einen verdorbenen Lauf an eine frühere Stelle zurücksetzen."""
