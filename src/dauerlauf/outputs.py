@@ -7,6 +7,12 @@ Eine Seite nennt den Befehl in einem Kommentar, die Ausgabe steht im Codeblock d
     ...
     ```
 
+Druckt ein Kapitel eine Tabelle in Markdown, steht sie ohne Zaun nach einer Leerzeile und erscheint als Tabelle:
+
+    <!-- tabelle: python -m kapitel08.aenderungskatalog timer -->
+
+    | Änderung | … |
+
 Endet der Befehl absichtlich mit einem Fehler, steht sein Code dahinter: `<!-- ausgabe (2): dauerlauf zeige sago -->`.
 """
 
@@ -14,6 +20,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +36,12 @@ _BLOCK = re.compile(
     r"\s*(?P<fence>```+)text[^\n]*\n(?P<text>.*?)^ *(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
+# Dieselben Gruppen wie oben; eine Tabelle ist nie eingerückt und hat keinen Zaun.
+_TABLE = re.compile(
+    r"^(?P<indent>)<!-- tabelle(?P<code>): (?P<command>[^\n]+?) -->\n\n(?P<text>(?:\|[^\n]*\n)*)(?P<fence>)",
+    re.MULTILINE,
+)
+_PATTERNS = (_BLOCK, _TABLE)
 
 
 @dataclass(frozen=True)
@@ -53,14 +66,17 @@ def pages(root: Path) -> list[Path]:
 
 def _execute(command: str, code: int) -> str:
     words = shlex.split(command)
-    if words[0] != "dauerlauf":
-        raise DauerlaufError(f"Ausgaben kommen nur von `dauerlauf`, nicht von „{command}“.")
-    program = Path(sysconfig.get_path("scripts")) / "dauerlauf"
+    if words[0] == "dauerlauf":
+        words[0] = str(Path(sysconfig.get_path("scripts")) / "dauerlauf")
+    elif re.match(r"python -m kapitel\d\d\.", command):
+        words[0] = sys.executable
+    else:
+        raise DauerlaufError(f"Ausgaben kommen nur von `dauerlauf` und den Kapiteln, nicht von „{command}“.")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TEMPORAL_")}
     with tempfile.NamedTemporaryFile(suffix=".toml") as empty_configuration:
         environment |= {"COLUMNS": "80", "NO_COLOR": "1", "TEMPORAL_CONFIG_FILE": empty_configuration.name}
         done = subprocess.run(
-            [program, *words[1:]],
+            words,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=TIME_LIMIT,
@@ -81,7 +97,12 @@ def compare(root: Path, only: Path | None = None) -> Iterator[Output]:
     mit Ausgaben ist.
     """
     chosen = pages(root) if only is None else [_page(root, only)]
-    found = [(page, match) for page in chosen for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    found = [
+        (page, match)
+        for page in chosen
+        for pattern in _PATTERNS
+        for match in pattern.finditer(page.read_text(encoding="utf-8"))
+    ]
     if only is not None and not found:
         raise DauerlaufError(f"Auf der Seite „{only}“ steht keine Ausgabe; sie beginnt mit `<!-- ausgabe: … -->`.")
     commands = sorted({(m["command"], int(m["code"] or 0)) for _, m in found})
@@ -114,4 +135,6 @@ def insert(outputs: list[Output]) -> None:
             return f"{head}{body}{indent}{match['fence']}"
 
         text = page.read_text(encoding="utf-8")
-        page.write_text(_BLOCK.sub(replacement, text), encoding="utf-8")
+        for pattern in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        page.write_text(text, encoding="utf-8")
