@@ -1,7 +1,6 @@
 """Der Änderungskatalog: jede Zeile ist ein Replay, jede Warnung ein wirklicher Lauf."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,10 +10,10 @@ from typing import Any
 import pytest
 from katalog_aufzeichnen import BASES, ORDER, record
 from temporalio import activity as temporal_activity
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowQueryFailedError
 from temporalio.worker import Worker
 
-from dauerlauf.history import same_behaviour
 from dauerlauf.timelapse import Timelapse, result
 from kapitel08.aenderungskatalog import __main__ as command
 from kapitel08.aenderungskatalog.activities import ALL
@@ -92,10 +91,17 @@ def test_an_unknown_topic_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.gruendlich
 async def test_version_1_still_behaves_as_recorded(timelapse: Timelapse) -> None:
     for (base, point), history in (await record(timelapse)).items():
-        kept = Change(base, base).histories[point]
-        # Ob der Server zwei Nachrichten in einem Workflow-Task zustellt, ist Zufall.
-        if base.__name__ not in {"Message", "Approval"}:
-            assert same_behaviour(kept, history), f"{base.__name__} {point}"
+        assert _kinds(Change(base, base).histories[point]) == _kinds(history), f"{base.__name__} {point}"
+
+
+def _kinds(history: WorkflowHistory) -> list[str]:
+    """Ohne Workflow-Tasks: Ob der Server zwei Nachrichten in einem zustellt, ist Zufall. Ohne Zeitraffer."""
+    kinds = [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
+    return [
+        kind
+        for kind in kinds
+        if not kind.startswith(("WORKFLOW_TASK", "WORKFLOW_EXECUTION_TIME", "WORKFLOW_EXECUTION_OPTIONS"))
+    ]
 
 
 # --- Was das Replay nicht sieht: derselbe Lauf, mitten darin die neue Version ----------------------------------------
@@ -152,10 +158,13 @@ async def _stopped_at(deploy: Deploy, before: type, place: str) -> AsyncIterator
 
 
 async def test_a_pending_activity_keeps_its_argument_and_its_options(deploy: Deploy) -> None:
-    async with _stopped_at(deploy, activity.Charge, "darin") as handle:
-        async with deploy.worker(activity.Argument), deploy.activities():
-            await handle.signal(Gates.go)
-            assert await result(handle) == {"number": "Q-N-1001-24900"}
+    async with (
+        _stopped_at(deploy, activity.Charge, "darin") as handle,
+        deploy.worker(activity.Argument),
+        deploy.activities(),
+    ):
+        await handle.signal(Gates.go)
+        assert await result(handle) == Receipt("Q-N-1001-24900")
     assert deploy.payments == [Payment("N-1001", 249_00)]
 
 
@@ -175,10 +184,13 @@ async def test_pending_options_stay_new_ones_apply_only_to_what_is_scheduled_lat
 
 
 async def test_a_pending_activity_stays_on_its_old_task_queue(deploy: Deploy) -> None:
-    async with _stopped_at(deploy, activity.Charge, "darin") as handle, deploy.worker(activity.Queue):
-        async with deploy.activities():
-            await handle.signal(Gates.go)
-            assert await result(handle) == {"number": "Q-N-1001-24900"}
+    async with (
+        _stopped_at(deploy, activity.Charge, "darin") as handle,
+        deploy.worker(activity.Queue),
+        deploy.activities(),
+    ):
+        await handle.signal(Gates.go)
+        assert await result(handle) == Receipt("Q-N-1001-24900")
 
 
 async def test_a_running_timer_keeps_its_duration(deploy: Deploy, timelapse: Timelapse) -> None:
@@ -189,10 +201,13 @@ async def test_a_running_timer_keeps_its_duration(deploy: Deploy, timelapse: Tim
 
 
 async def test_an_activity_added_behind_runs_late_in_runs_that_are_past_it(deploy: Deploy) -> None:
-    async with deploy.activities():
-        async with _stopped_at(deploy, activity.Charge, "dahinter") as handle, deploy.worker(activity.AddedAfter):
-            await handle.signal(Gates.go)
-            await result(handle)
+    async with (
+        deploy.activities(),
+        _stopped_at(deploy, activity.Charge, "dahinter") as handle,
+        deploy.worker(activity.AddedAfter),
+    ):
+        await handle.signal(Gates.go)
+        await result(handle)
     scheduled = [
         event.activity_task_scheduled_event_attributes.activity_type.name
         for event in (await handle.fetch_history()).events
@@ -202,30 +217,39 @@ async def test_an_activity_added_behind_runs_late_in_runs_that_are_past_it(deplo
 
 
 async def test_swapped_equal_activities_swap_their_results(deploy: Deploy) -> None:
-    async with deploy.activities():
-        async with _stopped_at(deploy, activity.TwoCharges, "dahinter") as handle, deploy.worker(activity.TwoSwapped):
-            await handle.signal(Gates.go)
-            goods, delivery = await result(handle)
-    assert (goods["number"], delivery["number"]) == ("Q-N-1001-Versand-495", "Q-N-1001-Ware-24900")
+    async with (
+        deploy.activities(),
+        _stopped_at(deploy, activity.TwoCharges, "dahinter") as handle,
+        deploy.worker(activity.TwoSwapped),
+    ):
+        await handle.signal(Gates.go)
+        goods, delivery = await result(handle)
+    assert (goods.number, delivery.number) == ("Q-N-1001-Versand-495", "Q-N-1001-Ware-24900")
 
 
 async def test_one_more_random_number_changes_the_key(deploy: Deploy) -> None:
-    async with deploy.activities():
-        async with _stopped_at(deploy, value.Random, "dahinter") as handle, deploy.worker(value.RandomBefore):
-            await handle.signal(Gates.go)
-            receipt = await result(handle)
+    async with (
+        deploy.activities(),
+        _stopped_at(deploy, value.Random, "dahinter") as handle,
+        deploy.worker(value.RandomBefore),
+    ):
+        await handle.signal(Gates.go)
+        receipt = await result(handle)
     [payment] = deploy.payments
-    booked, _, believed = receipt["number"].partition(" für ")
+    booked, _, believed = receipt.number.partition(" für ")
     assert booked == f"Q-{payment.key}-24900"
     assert believed != payment.key
 
 
 async def test_a_patch_takes_the_new_path_in_old_runs_that_are_not_there_yet(deploy: Deploy) -> None:
-    async with _stopped_at(deploy, flow.Unpatched, "davor") as handle:
-        async with deploy.worker(flow.PatchAdded), deploy.activities():
-            await handle.signal(Gates.go)
-            await handle.signal(Gates.go)
-            await result(handle)
+    async with (
+        _stopped_at(deploy, flow.Unpatched, "davor") as handle,
+        deploy.worker(flow.PatchAdded),
+        deploy.activities(),
+    ):
+        await handle.signal(Gates.go)
+        await handle.signal(Gates.go)
+        await result(handle)
     names = [
         event.activity_task_scheduled_event_attributes.activity_type.name
         for event in (await handle.fetch_history()).events
@@ -236,17 +260,15 @@ async def test_a_patch_takes_the_new_path_in_old_runs_that_are_not_there_yet(dep
 
 
 async def test_a_completed_run_is_replayed_only_for_a_query(deploy: Deploy) -> None:
-    async with deploy.activities():
-        async with deploy.worker(activity.Charge):
-            handle = await deploy.start(activity.Charge)
-            await handle.signal(Gates.go)
-            await handle.signal(Gates.go)
-            await result(handle)
-        length = len((await handle.fetch_history()).events)
-        async with deploy.worker(activity.Renamed):
-            logging.getLogger("temporalio").setLevel(logging.CRITICAL)
-            with pytest.raises(Exception, match="Nondeterminism"):
-                await handle.query(Gates.place)
+    async with deploy.activities(), deploy.worker(activity.Charge):
+        handle = await deploy.start(activity.Charge)
+        await handle.signal(Gates.go)
+        await handle.signal(Gates.go)
+        await result(handle)
+    length = len((await handle.fetch_history()).events)
+    async with deploy.worker(activity.Renamed):
+        with pytest.raises(WorkflowQueryFailedError, match="Nondeterminism"):
+            await handle.query(Gates.place)
     assert len((await handle.fetch_history()).events) == length
 
 
