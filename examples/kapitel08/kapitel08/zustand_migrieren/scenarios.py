@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -149,12 +150,13 @@ def _mails(stage: Stage) -> list[tuple[str, str, int]]:
 
 async def start_account(stage: Stage, form: int, number: str) -> Handle:
     """Eröffnet das Konto `number` mit Daten der Form `form`."""
-    options = {"search_attributes": tagged()} if form == 4 else {}
     return await stage.start(
         AccountWorkflow.run,
         {**ACCOUNTS[form], "number": number},
         id=f"konto-{number}",
-        **options,
+        search_attributes=tagged() if form == 4 else None,
+        # Wiederholte Fehler eines Workflow-Tasks meldet das SDK nicht, sie laufen ab.
+        task_timeout=timedelta(seconds=1),
     )
 
 
