@@ -23,7 +23,7 @@ from dauerlauf.timelapse import Timelapse, result
 from kapitel08.zustand_migrieren.activities import AccountActivities, Outbox
 from kapitel08.zustand_migrieren.models import REMEMBERED, Account, Booking, Confirmation, Rename, Tier
 from kapitel08.zustand_migrieren.progress import move_all, outdated
-from kapitel08.zustand_migrieren.scenarios import ACCOUNTS, OLD, PATTERN, settled
+from kapitel08.zustand_migrieren.scenarios import ACCOUNTS, OLD, PATTERN, old_worker, settled
 from kapitel08.zustand_migrieren.schema import (
     CURRENT,
     SchemaTooNewError,
@@ -97,7 +97,7 @@ async def test_a_run_of_an_old_version_replays(version: int, replay: Callable[..
 CENTS = st.integers(-(10**9), 10**9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     account=st.builds(
         v1.Account,
@@ -317,8 +317,6 @@ async def test_before_the_move_the_old_code_can_come_back(timelapse: Timelapse, 
     async with create_worker(timelapse.client_for("worker-4"), outbox, task_queue=queue):
         await handle.signal("book", {"schema": 2, "number": "B-2", "amount": 5.0})
         await settled(handle, 2, outbox)
-    from kapitel08.zustand_migrieren.scenarios import old_worker
-
     async with old_worker(2, timelapse.client_for("worker-2"), outbox, queue):
         state = await handle.query(v2.AccountWorkflow.state)
         await handle.signal(AccountWorkflow.close)

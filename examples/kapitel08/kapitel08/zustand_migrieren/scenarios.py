@@ -266,7 +266,7 @@ async def rolled_back(stage: Stage) -> None:
         await _move(stage, handle)
     async with former(stage, 3):
         await handle.signal("book", {"number": "B-1", "amount_cents": 500, "schema": 3})
-        stage.note(f"Version 3 meldet: {await _task_failure(handle)}")
+        stage.note(f"Version 3 meldet: {await task_failure(handle)}")
     async with current(stage):
         await settled(handle, 1, Outbox(stage.folder))
         await closed(stage, handle)
@@ -299,7 +299,7 @@ async def _scheduled(handle: Handle) -> None:
             await asyncio.sleep(0.01)
 
 
-async def _task_failure(handle: Handle) -> str:
+async def task_failure(handle: Handle) -> str:
     """Die Meldung des ersten gescheiterten Workflow-Tasks."""
     async with asyncio.timeout(TIME_LIMIT):
         while True:
