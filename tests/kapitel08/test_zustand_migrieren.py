@@ -34,9 +34,12 @@ from kapitel08.zustand_migrieren.schema import (
     upcast,
     write,
 )
-from kapitel08.zustand_migrieren.versions import v1, v2, v3
+from kapitel08.zustand_migrieren.versions import v1, v3
 from kapitel08.zustand_migrieren.worker import create_worker
 from kapitel08.zustand_migrieren.workflow import AccountWorkflow, tagged
+
+# Siehe scenarios.py: Das SDK lässt eine Coroutine liegen, wenn `__init__` eines Workflows wirft.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine '_WorkflowInstanceImpl")
 
 # Szenario: letzter Stand des Kontos, Bestätigungen, weitere Notizen.
 EXPECTED: Mapping[str, tuple[str, str, list[str]]] = {
@@ -311,14 +314,14 @@ def test_old_code_cannot_read_a_new_member_of_an_enum() -> None:
         payloads.from_payloads(payloads.to_payloads([{**ACCOUNTS[4], "fax": ""}]), [v3.Account])
 
 
-async def test_before_the_move_the_old_code_can_come_back(timelapse: Timelapse, tmp_path: Path) -> None:
-    handle, queue = await use(timelapse, 2, tmp_path)
+@pytest.mark.parametrize("version", [2, 3])
+async def test_before_the_move_the_old_code_can_come_back(version: int, timelapse: Timelapse, tmp_path: Path) -> None:
+    handle, queue = await use(timelapse, version, tmp_path)
     outbox = Outbox(tmp_path)
     async with create_worker(timelapse.client_for("worker-4"), outbox, task_queue=queue):
-        await handle.signal("book", {"schema": 2, "number": "B-2", "amount": 5.0})
+        await handle.signal("book", {**BOOKINGS[version], "number": "B-2"})
         await settled(handle, 2, outbox)
-    async with old_worker(2, timelapse.client_for("worker-2"), outbox, queue):
-        state = await handle.query(v2.AccountWorkflow.state)
+    async with old_worker(version, timelapse.client_for("worker-alt"), outbox, queue):
         await handle.signal(AccountWorkflow.close)
-        await result(handle)
-    assert (schema_of(state), round(state["balance"], 2)) == (2, 37.49)
+        state = await result(handle)
+    assert (schema_of(state), read(Account, state).balance_cents) == (version, 1250 + 2 * 1999)

@@ -4,6 +4,7 @@ und was am Ende im Konto und im Postausgang steht.
 
 import asyncio
 import json
+import warnings
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -34,6 +35,10 @@ PATTERN = Pattern(
     legend=Legend(services={"confirm_booking": "Postausgang"}),
     search_attributes={SCHEMA.name: "Int"},
 )
+
+# Wirft `__init__` eines Workflows, wie in „zurueckgerollt“, lässt das SDK 1.35.0 eine
+# Coroutine liegen; Python warnt davor irgendwann später.
+warnings.filterwarnings("ignore", message="coroutine '_WorkflowInstanceImpl")
 
 TIME_LIMIT = 40.0
 WORKER = "kapitel08.zustand_migrieren.worker:create_worker"
