@@ -36,7 +36,7 @@ from kapitel08.zustand_migrieren.schema import (
 )
 from kapitel08.zustand_migrieren.versions import v1, v3
 from kapitel08.zustand_migrieren.worker import create_worker
-from kapitel08.zustand_migrieren.workflow import AccountWorkflow, tagged
+from kapitel08.zustand_migrieren.workflow import SCHEMA, AccountWorkflow, tagged
 
 # Siehe scenarios.py: Das SDK lässt eine Coroutine liegen, wenn `__init__` eines Workflows wirft.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine '_WorkflowInstanceImpl")
@@ -153,6 +153,12 @@ def test_cents_are_rounded_not_cut() -> None:
     assert int(19.99 * 100) == 1998
 
 
+def test_what_is_written_carries_its_number_and_reads_the_same() -> None:
+    account = read(Account, ACCOUNTS[1])
+    assert schema_of(write(account)) == CURRENT
+    assert read(Account, write(account)) == account
+
+
 def test_newer_data_is_refused() -> None:
     with pytest.raises(SchemaTooNewError, match=r"Schema 5; dieser Code kennt bis 4\."):
         read(Account, {**ACCOUNTS[4], "schema": 5})
@@ -197,8 +203,7 @@ async def test_a_duplicate_booking_counts_once_even_after_the_move(timelapse: Ti
         await handle.signal("book", BOOKINGS[1])
         await settled(handle, 1, outbox)
         await handle.signal(AccountWorkflow.move)
-        while schema_of(await _stored(handle)) != CURRENT:
-            await asyncio.sleep(0.01)
+        await _moved(handle)
         await handle.signal("book", BOOKINGS[4])
         await handle.signal(AccountWorkflow.close)
         assert (await result(handle))["balance_cents"] == 3249
@@ -211,20 +216,28 @@ async def test_bookings_are_confirmed_before_the_move(timelapse: Timelapse, tmp_
         await handle.signal("book", {"number": f"B-{number}", "amount": 1.0})
     await handle.signal(AccountWorkflow.move)
     async with worker:
-        while schema_of(await _stored(handle)) != CURRENT:
-            await asyncio.sleep(0.01)
+        await _moved(handle)
+        assert (await handle.describe()).typed_search_attributes[SCHEMA] == CURRENT
         await handle.terminate()
     assert [cents for _, _, cents in outbox.mails()] == [1550, 1550, 1550]
 
 
 async def test_an_account_in_the_newest_form_does_not_move(timelapse: Timelapse, tmp_path: Path) -> None:
-    handle, worker, _ = await _open(timelapse, tmp_path, 4)
+    handle, worker, outbox = await _open(timelapse, tmp_path, 4)
     async with worker:
         await handle.signal(AccountWorkflow.move)
-        await handle.signal(AccountWorkflow.close)
-        await result(handle)
-        first = (await handle.describe()).raw_description.workflow_execution_info.first_run_id
-    assert (await handle.describe()).run_id == first
+        await settled(handle, 0, outbox)
+        assert (await handle.describe()).run_id == handle.first_execution_run_id
+        await handle.terminate()
+
+
+@pytest.mark.parametrize("sent", [{"vorname": "Jörg"}, {**NAMES[4], "schema": 5}], ids=["felder", "schema"])
+def test_the_validator_refuses_what_it_cannot_read(sent: Mapping[str, Any]) -> None:
+    account = AccountWorkflow(ACCOUNTS[4])
+    for names in NAMES.values():
+        account._require_readable(names)
+    with pytest.raises((TypeError, SchemaTooNewError)):
+        account._require_readable(sent)
 
 
 async def test_an_unreadable_update_is_rejected_and_leaves_no_event(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -261,6 +274,12 @@ async def test_the_search_finds_what_is_outdated_until_it_has_moved(timelapse: T
             handle = timelapse.client.get_workflow_handle(f"{queue}-{form}")
             assert schema_of(await _stored(handle)) == CURRENT
             await handle.terminate()
+
+
+async def _moved(handle: Any) -> None:
+    async with asyncio.timeout(30):
+        while schema_of(await _stored(handle)) != CURRENT:
+            await asyncio.sleep(0.01)
 
 
 async def _stored(handle: Any) -> Mapping[str, Any]:
