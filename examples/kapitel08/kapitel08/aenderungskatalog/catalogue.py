@@ -37,7 +37,6 @@ Workflow läuft noch), dahinter, am Ende.
 FOLDER = Path(__file__).parent / "histories"
 
 
-# --8<-- [start:change]
 @dataclass(frozen=True)
 class Change:
     """Eine Änderung: die Klasse der Version 1 und die Klasse danach."""
@@ -60,6 +59,7 @@ class Change:
             if file.is_file()
         }
 
+    # --8<-- [start:change]
     async def verdict(self) -> "Verdict":
         """Spielt alle Läufe mit der geänderten Klasse ab."""
         replayer = Replayer(
@@ -72,8 +72,7 @@ class Change:
                 errors[outcome.history.workflow_id] = outcome.replay_failure
         return Verdict(self, {point: errors[point] for point in histories})
 
-
-# --8<-- [end:change]
+    # --8<-- [end:change]
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,6 @@ def _changes(before: type, *after: type) -> list[Change]:
     return [Change(before, one) for one in after]
 
 
-# --8<-- [start:topics]
 TOPICS: Mapping[str, list[Change]] = {
     "activity": [
         *_changes(
@@ -173,7 +171,6 @@ TOPICS: Mapping[str, list[Change]] = {
         ),
         *_changes(timer.Approval, timer.WithDeadline),
     ],
-    # --8<-- [end:topics]
     "child": [
         *_changes(
             child.Ship,

@@ -78,12 +78,12 @@ def to_cents(euros: float) -> int:
 # --8<-- [end:convert]
 
 
-# --8<-- [start:upcast]
 def schema_of(payload: Payload) -> int:
     """Die Form der Daten; Version 1 schrieb noch keine Nummer dazu."""
     return int(payload.get("schema", 1))
 
 
+# --8<-- [start:upcast]
 def upcast(payload: Payload, to: int = CURRENT) -> dict[str, Any]:
     """Hebt Daten Schritt für Schritt in die Form `to`; das Original bleibt."""
     schema = schema_of(payload)
@@ -105,9 +105,7 @@ def read(kind: type[Record], payload: Payload, to: int = CURRENT) -> Record:
     return record
 
 
+# --8<-- [end:upcast]
 def write(record: Any, schema: int = CURRENT) -> Payload:
     """Die Daten in der Form `schema`, mit ihrer Nummer."""
     return {"schema": schema, **asdict(record)}
-
-
-# --8<-- [end:upcast]
