@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from kapitel08.aenderungskatalog.activities import ALL
 from kapitel08.aenderungskatalog.catalogue import FOLDER, POINTS, TOPICS, Change, history_file
 from kapitel08.aenderungskatalog.gates import Gates
 from kapitel08.aenderungskatalog.models import Payment, Receipt
-from kapitel08.aenderungskatalog.versions import activity, flow, timer, value
+from kapitel08.aenderungskatalog.versions import activity, child, flow, message, timer, value
 
 # Je Änderung: offen davor, mittendrin, offen dahinter, beendet. + läuft, - steht, . gibt es nicht.
 EXPECTED: Mapping[type, str] = {
@@ -43,15 +44,20 @@ EXPECTED: Mapping[type, str] = {
     timer.TimerAdded: "+++-",
     timer.TimerRemoved: "+---",
     timer.WithDeadline: "++--",
-    **{change.after: "++++" for change in TOPICS["child"][:1]},
-    **{change.after: "+---" for change in TOPICS["child"][1:4]},
-    **{change.after: signs for change, signs in zip(TOPICS["child"][4:], ["+.++", "+.--"], strict=True)},
-    **{
-        change.after: signs
-        for change, signs in zip(
-            TOPICS["message"], ["++++", "++++", "+++-", "++--", "+.++", "+.++", "-.--"], strict=True
-        )
-    },
+    child.ChildOptions: "++++",
+    child.ChildId: "+---",
+    child.ChildType: "+---",
+    child.ChildAdded: "+++-",
+    child.ChildRemoved: "+---",
+    child.OtherTarget: "+.++",
+    child.SignalRemoved: "+.--",
+    message.MoreHandlers: "++++",
+    message.StricterValidator: "++++",
+    message.SignalHandlerRemoved: "+++-",
+    message.UpdateHandlerRemoved: "++--",
+    message.Result: "+.++",
+    message.InputDefault: "+.++",
+    message.InputRequired: "-.--",
     value.Details: "+.++",
     value.OtherMemo: "+.++",
     value.MemoRemoved: "+.--",
@@ -111,11 +117,11 @@ class Deploy:
     """Ein Lauf der Version 1, den die geänderte Klasse zu Ende führt."""
 
     def __init__(self, timelapse: Timelapse, queue: str) -> None:
-        self._timelapse, self._queue = timelapse, queue
+        self._timelapse, self.queue = timelapse, queue
         self.payments: list[Payment] = []
 
     def worker(self, version: type) -> Worker:
-        return Worker(self._timelapse.client_for("worker-1"), task_queue=self._queue, workflows=[version])
+        return Worker(self._timelapse.client_for("worker-1"), task_queue=self.queue, workflows=[version])
 
     def activities(self, **options: Any) -> Worker:
         @temporal_activity.defn(name="charge")
@@ -125,13 +131,13 @@ class Deploy:
 
         others = [one for one in ALL if one.__name__ != "charge"]
         client: Client = self._timelapse.client_for("worker-2")
-        return Worker(client, task_queue=self._queue, activities=[charge, *others], **options)
+        return Worker(client, task_queue=self.queue, activities=[charge, *others], **options)
 
     async def start(self, version: type) -> WorkflowHandle[Any, Any]:
         with self._timelapse.unskipped():
             run: Callable[..., Any] = version.run  # type: ignore[attr-defined]
             return await self._timelapse.client.start_workflow(
-                run, ORDER, id=f"katalog-{self._queue}", task_queue=self._queue
+                run, ORDER, id=f"katalog-{self.queue}", task_queue=self.queue
             )
 
 
@@ -166,6 +172,27 @@ async def test_a_pending_activity_keeps_its_argument_and_its_options(deploy: Dep
         await handle.signal(Gates.go)
         assert await result(handle) == Receipt("Q-N-1001-24900")
     assert deploy.payments == [Payment("N-1001", 249_00)]
+
+
+async def test_new_activity_code_must_read_the_old_argument(deploy: Deploy, timelapse: Timelapse) -> None:
+    @dataclass(frozen=True)
+    class PaymentFor(Payment):
+        customer: str = field(kw_only=True)
+
+    @temporal_activity.defn(name="charge")
+    async def charge(payment: PaymentFor) -> Receipt:
+        return Receipt(payment.customer)
+
+    async with _stopped_at(deploy, activity.Charge, "darin") as handle:
+        async with Worker(timelapse.client_for("worker-2"), task_queue=deploy.queue, activities=[charge]):
+            async with asyncio.timeout(30):
+                while True:
+                    [pending] = (await handle.describe()).raw_description.pending_activities
+                    if pending.HasField("last_failure"):
+                        break
+                    await asyncio.sleep(0.01)
+        assert "Failed decoding arguments" in pending.last_failure.message
+        await handle.terminate()
 
 
 async def test_pending_options_stay_new_ones_apply_only_to_what_is_scheduled_later(deploy: Deploy) -> None:

@@ -120,6 +120,10 @@ def _core(text: str) -> str:
     """
     messages = [text, *filter(None, re.findall(r'message: "(.*?)(?<!\\)"', text))]
     core = messages[-1].removeprefix("[TMPRL1100] Nondeterminism error: ")
+    # Manche Maschinen des SDK drucken das ganze Event statt seiner Art.
+    core = re.sub(
+        r"HistoryEvent {.*?event_type: (\w+).*", r"HistoryEvent(id: …, \1)", core
+    )
     return re.sub(r"id: \d+", "id: …", core.partition(". If this is")[0])
 
 
@@ -177,6 +181,7 @@ TOPICS: Mapping[str, list[Change]] = {
             child.ChildOptions,
             child.ChildId,
             child.ChildType,
+            child.ChildAdded,
             child.ChildRemoved,
         ),
         *_changes(child.Notify, child.OtherTarget, child.SignalRemoved),

@@ -107,6 +107,24 @@ class ChildRemoved(Gates):
         return "entfällt"
 
 
+@workflow.defn(name="Ship")
+class ChildAdded(Gates):
+    """Zweiter Child Workflow dahinter"""
+
+    @workflow.run
+    async def run(self, order: Order) -> str:
+        """Versendet zweimal."""
+        await self.before()
+        parcel = await workflow.execute_child_workflow(
+            Parcel.run, order.number, id=f"paket-{order.number}"
+        )
+        await workflow.execute_child_workflow(
+            Parcel.run, order.number, id=f"zweites-{order.number}"
+        )
+        await self.after()
+        return parcel
+
+
 @workflow.defn(name="Notify")
 class Notify(Gates):
     """Version 1: ein Signal an einen anderen Workflow."""
