@@ -20,6 +20,10 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 from temporalio.worker import Replayer
+from temporalio.worker.workflow_sandbox import (
+    SandboxedWorkflowRunner,
+    SandboxRestrictions,
+)
 
 from kapitel08.aenderungskatalog.versions import (
     activity,
@@ -34,6 +38,12 @@ POINTS = ("davor", "darin", "dahinter", "beendet")
 """Wo ein aufgezeichneter Lauf steht: vor der Stelle, in ihr (Activity, Timer oder Child
 Workflow läuft noch), dahinter, am Ende.
 """
+SANDBOX = SandboxedWorkflowRunner(
+    SandboxRestrictions.default.with_passthrough_modules(
+        *(module.__name__ for module in (activity, child, flow, message, timer))
+    )
+)
+"""Die Sandbox lädt ein Modul sonst für jeden Lauf neu. Nur `value` muss sie prüfen."""
 FOLDER = Path(__file__).parent / "histories"
 
 
@@ -63,7 +73,10 @@ class Change:
     async def verdict(self) -> "Verdict":
         """Spielt alle Läufe mit der geänderten Klasse ab."""
         replayer = Replayer(
-            workflows=[self.after], build_id="katalog", runtime=_quiet()
+            workflows=[self.after],
+            workflow_runner=SANDBOX,
+            build_id="katalog",
+            runtime=_quiet(),
         )
         histories = self.histories
         errors = {}
