@@ -20,6 +20,7 @@ from temporalio.worker import Worker
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
+from kapitel08.zustand_migrieren import progress, worker
 from kapitel08.zustand_migrieren.activities import AccountActivities, Outbox
 from kapitel08.zustand_migrieren.models import REMEMBERED, Account, Booking, Confirmation, Rename, Tier
 from kapitel08.zustand_migrieren.progress import move_all, outdated
@@ -198,8 +199,8 @@ async def _open(timelapse: Timelapse, folder: Path, form: int) -> tuple[Any, Wor
 
 
 async def test_a_duplicate_booking_counts_once_even_after_the_move(timelapse: Timelapse, tmp_path: Path) -> None:
-    handle, worker, outbox = await _open(timelapse, tmp_path, 1)
-    async with worker:
+    handle, program, outbox = await _open(timelapse, tmp_path, 1)
+    async with program:
         await handle.signal("book", BOOKINGS[1])
         await settled(handle, 1, outbox)
         await handle.signal(AccountWorkflow.move)
@@ -211,11 +212,11 @@ async def test_a_duplicate_booking_counts_once_even_after_the_move(timelapse: Ti
 
 
 async def test_bookings_are_confirmed_before_the_move(timelapse: Timelapse, tmp_path: Path) -> None:
-    handle, worker, outbox = await _open(timelapse, tmp_path, 1)
+    handle, program, outbox = await _open(timelapse, tmp_path, 1)
     for number in range(3):
         await handle.signal("book", {"number": f"B-{number}", "amount": 1.0})
     await handle.signal(AccountWorkflow.move)
-    async with worker:
+    async with program:
         await _moved(handle)
         assert (await handle.describe()).typed_search_attributes[SCHEMA] == CURRENT
         await handle.terminate()
@@ -223,8 +224,8 @@ async def test_bookings_are_confirmed_before_the_move(timelapse: Timelapse, tmp_
 
 
 async def test_an_account_in_the_newest_form_does_not_move(timelapse: Timelapse, tmp_path: Path) -> None:
-    handle, worker, outbox = await _open(timelapse, tmp_path, 4)
-    async with worker:
+    handle, program, outbox = await _open(timelapse, tmp_path, 4)
+    async with program:
         await handle.signal(AccountWorkflow.move)
         await settled(handle, 0, outbox)
         assert (await handle.describe()).run_id == handle.first_execution_run_id
@@ -241,8 +242,8 @@ def test_the_validator_refuses_what_it_cannot_read(sent: Mapping[str, Any]) -> N
 
 
 async def test_an_unreadable_update_is_rejected_and_leaves_no_event(timelapse: Timelapse, tmp_path: Path) -> None:
-    handle, worker, outbox = await _open(timelapse, tmp_path, 4)
-    async with worker:
+    handle, program, outbox = await _open(timelapse, tmp_path, 4)
+    async with program:
         await settled(handle, 0, outbox)
         before = len((await handle.fetch_history()).events)
         for sent in ({"vorname": "Jörg"}, {**NAMES[4], "schema": 5}):
@@ -344,3 +345,19 @@ async def test_before_the_move_the_old_code_can_come_back(version: int, timelaps
         await handle.signal(AccountWorkflow.close)
         state = await result(handle)
     assert (schema_of(state), read(Account, state).balance_cents) == (version, 1250 + 2 * 1999)
+
+
+# --- Die Kommandozeile -----------------------------------------------------------------------------------------------
+
+
+def test_without_folder_or_server_the_programs_say_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", ["programm"])
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:9")
+    monkeypatch.delenv("NORDLICHT_ORDNER", raising=False)
+    assert worker.main() == 2
+    monkeypatch.setenv("NORDLICHT_ORDNER", str(tmp_path))
+    assert (worker.main(), progress.main()) == (2, 2)
+    missing = "Der Temporal Server 127.0.0.1:9 antwortet nicht. Läuft er, und stimmt TEMPORAL_ADDRESS?"
+    assert capsys.readouterr().err.splitlines() == ["Die Umgebungsvariable NORDLICHT_ORDNER fehlt.", missing, missing]

@@ -1,7 +1,9 @@
 """`python -m kapitel08.aenderungskatalog [thema]` druckt die Tabellen des Katalogs."""
 
 import asyncio
+import atexit
 import sys
+import time
 
 from kapitel08.aenderungskatalog.catalogue import TOPICS, table
 
@@ -21,4 +23,7 @@ def main(topics: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT
+    # (temporalio/sdk-python#300).
+    atexit.register(time.sleep, 0.1)
     sys.exit(main(sys.argv[1:]))

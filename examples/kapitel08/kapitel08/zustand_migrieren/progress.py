@@ -6,7 +6,9 @@ jedem davon das Signal `move`.
 
 import argparse
 import asyncio
+import atexit
 import sys
+import time
 from contextlib import suppress
 
 from temporalio.client import Client
@@ -64,4 +66,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT
+    # (temporalio/sdk-python#300).
+    atexit.register(time.sleep, 0.1)
     sys.exit(main())
