@@ -17,7 +17,6 @@ from kapitel08.zustand_migrieren.activities import Outbox
 from kapitel08.zustand_migrieren.scenarios import ACCOUNTS, OLD, PATTERN, old_worker, settled
 from kapitel08.zustand_migrieren.schema import Payload
 from kapitel08.zustand_migrieren.versions import v1
-from kapitel08.zustand_migrieren.worker import create_worker
 from kapitel08.zustand_migrieren.workflow import AccountWorkflow
 
 Handle = WorkflowHandle[Any, Any]
@@ -54,10 +53,7 @@ async def use(env: Timelapse, version: int, folder: Path) -> tuple[Handle, str]:
     """Ein Konto mit einer Buchung und einem neuen Namen, ganz vom Code dieser Version geführt."""
     queue, outbox = env.task_queue(), Outbox(folder)
     client = env.client_for("worker-1")
-    made = (
-        create_worker(client, outbox, task_queue=queue) if version == 4 else old_worker(version, client, outbox, queue)
-    )
-    async with made:
+    async with old_worker(version, client, outbox, queue):
         handle = await start(env, queue, version)
         await settled(handle, 0, outbox)
         await handle.signal("book", BOOKINGS[version])

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from konto_hilfen import BOOKINGS, NAMES, file_of, start, use
+from konto_hilfen import BOOKINGS, NAMES, file_of, record, start, use
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import PayloadConverter, default
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from dauerlauf.history import load
+from dauerlauf.history import load, same_behaviour
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
 from kapitel08.zustand_migrieren import progress, worker
@@ -94,6 +94,12 @@ async def test_recorded_history_replays(name: str, replay: Callable[..., Awaitab
 @pytest.mark.parametrize("version", OLD)
 async def test_a_run_of_an_old_version_replays(version: int, replay: Callable[..., Awaitable[int]]) -> None:
     assert await replay(file_of(version), workflows=[AccountWorkflow]) == 1
+
+
+@pytest.mark.gruendlich
+@pytest.mark.parametrize("version", OLD)
+async def test_the_old_code_still_behaves_as_recorded(version: int, timelapse: Timelapse) -> None:
+    assert same_behaviour(load(file_of(version)), await record(timelapse, version))
 
 
 # --- Die Kette -------------------------------------------------------------------------------------------------------
