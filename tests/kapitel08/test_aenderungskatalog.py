@@ -120,6 +120,10 @@ class Deploy:
         self._timelapse, self.queue = timelapse, queue
         self.payments: list[Payment] = []
 
+    @property
+    def client(self) -> Client:
+        return self._timelapse.client
+
     def worker(self, version: type) -> Worker:
         return Worker(self._timelapse.client_for("worker-1"), task_queue=self.queue, workflows=[version])
 
@@ -145,6 +149,15 @@ async def _until(handle: WorkflowHandle[Any, Any], place: str) -> None:
     async with asyncio.timeout(30):
         while await handle.query(Gates.place) != place:
             await asyncio.sleep(0.01)
+
+
+async def _scheduled(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    """Die Typen aller geplanten Activities, der Reihe nach."""
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in (await handle.fetch_history()).events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
 
 
 @pytest.fixture
@@ -235,12 +248,7 @@ async def test_an_activity_added_behind_runs_late_in_runs_that_are_past_it(deplo
     ):
         await handle.signal(Gates.go)
         await result(handle)
-    scheduled = [
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        for event in (await handle.fetch_history()).events
-        if event.HasField("activity_task_scheduled_event_attributes")
-    ]
-    assert scheduled == ["charge", "check"]
+    assert await _scheduled(handle) == ["charge", "check"]
 
 
 async def test_swapped_equal_activities_swap_their_results(deploy: Deploy) -> None:
@@ -252,6 +260,33 @@ async def test_swapped_equal_activities_swap_their_results(deploy: Deploy) -> No
         await handle.signal(Gates.go)
         goods, delivery = await result(handle)
     assert (goods.number, delivery.number) == ("Q-N-1001-Versand-495", "Q-N-1001-Ware-24900")
+
+
+async def test_parallel_steps_no_longer_wait_for_each_other(deploy: Deploy) -> None:
+    async with _stopped_at(deploy, activity.CheckAndCharge, "darin") as handle, deploy.worker(activity.Parallel):
+        assert await _scheduled(handle) == ["check"]
+        await handle.signal(Gates.go)
+        async with asyncio.timeout(30):
+            while await _scheduled(handle) != ["check", "charge"]:
+                await asyncio.sleep(0.01)
+        # Abgebucht wird, obwohl die Prüfung noch kein Ergebnis hat.
+        assert len((await handle.describe()).raw_description.pending_activities) == 2
+        await handle.terminate()
+
+
+async def test_old_runs_return_the_new_result(deploy: Deploy) -> None:
+    async with _stopped_at(deploy, message.Plain, "dahinter") as handle, deploy.worker(message.Result):
+        await handle.signal(Gates.go)
+        untyped = deploy.client.get_workflow_handle(handle.id)
+        assert await result(untyped) == {"N-1001": 249_00}
+
+
+async def test_old_runs_decide_by_the_new_rule(deploy: Deploy) -> None:
+    async with _stopped_at(deploy, flow.Branch, "davor") as handle, deploy.worker(flow.BranchFlipped):
+        await handle.signal(Gates.go)
+        await handle.signal(Gates.go)
+        await result(handle)
+    assert await _scheduled(handle) == []
 
 
 async def test_one_more_random_number_changes_the_key(deploy: Deploy) -> None:
@@ -277,12 +312,7 @@ async def test_a_patch_takes_the_new_path_in_old_runs_that_are_not_there_yet(dep
         await handle.signal(Gates.go)
         await handle.signal(Gates.go)
         await result(handle)
-    names = [
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        for event in (await handle.fetch_history()).events
-        if event.HasField("activity_task_scheduled_event_attributes")
-    ]
-    assert names == ["check", "charge"]
+    assert await _scheduled(handle) == ["check", "charge"]
     assert deploy.payments == [Payment("N-1001", 249_00)]
 
 
