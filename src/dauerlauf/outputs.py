@@ -7,9 +7,14 @@ Eine Seite nennt den Befehl in einem Kommentar, die Ausgabe steht im Codeblock d
     ...
     ```
 
-Der Befehl ist `dauerlauf …` oder ein Modul eines Kapitels: `python -m kapitel08.patching.matrix`.
+Der Befehl ist `dauerlauf …` oder ein Modul eines Kapitels: `python -m kapitel08.patching.matrix`. Druckt ein Kapitel
+eine Tabelle in Markdown, steht sie ohne Zaun nach einer Leerzeile und erscheint als Tabelle:
 
-Endet er absichtlich mit einem Fehler, steht sein Code dahinter: `<!-- ausgabe (2): dauerlauf zeige sago -->`.
+    <!-- tabelle: python -m kapitel08.aenderungskatalog timer -->
+
+    | Änderung | … |
+
+Endet der Befehl absichtlich mit einem Fehler, steht sein Code dahinter: `<!-- ausgabe (2): dauerlauf zeige sago -->`.
 """
 
 import os
@@ -32,6 +37,12 @@ _BLOCK = re.compile(
     r"\s*(?P<fence>```+)text[^\n]*\n(?P<text>.*?)^ *(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
+# Dieselben Gruppen wie oben; eine Tabelle ist nie eingerückt und hat keinen Zaun.
+_TABLE = re.compile(
+    r"^(?P<indent>)<!-- tabelle(?P<code>): (?P<command>[^\n]+?) -->\n\n(?P<text>(?:\|[^\n]*\n)*)(?P<fence>)",
+    re.MULTILINE,
+)
+_PATTERNS = (_BLOCK, _TABLE)
 
 
 @dataclass(frozen=True)
@@ -77,9 +88,9 @@ def _program(command: str) -> list[str]:
     words = shlex.split(command)
     if words[0] == "dauerlauf":
         return [str(Path(sysconfig.get_path("scripts")) / "dauerlauf"), *words[1:]]
-    if words[:2] == ["python", "-m"] and words[2:]:
+    if re.match(r"python -m kapitel\d\d\.", command):
         return [sys.executable, *words[1:]]
-    raise DauerlaufError(f"Ausgaben kommen nur von `dauerlauf` und `python -m`, nicht von „{command}“.")
+    raise DauerlaufError(f"Ausgaben kommen nur von `dauerlauf` und den Kapiteln, nicht von „{command}“.")
 
 
 def compare(root: Path, only: Path | None = None) -> Iterator[Output]:
@@ -90,7 +101,12 @@ def compare(root: Path, only: Path | None = None) -> Iterator[Output]:
     mit Ausgaben ist.
     """
     chosen = pages(root) if only is None else [_page(root, only)]
-    found = [(page, match) for page in chosen for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    found = [
+        (page, match)
+        for page in chosen
+        for pattern in _PATTERNS
+        for match in pattern.finditer(page.read_text(encoding="utf-8"))
+    ]
     if only is not None and not found:
         raise DauerlaufError(f"Auf der Seite „{only}“ steht keine Ausgabe; sie beginnt mit `<!-- ausgabe: … -->`.")
     commands = sorted({(m["command"], int(m["code"] or 0)) for _, m in found})
@@ -123,4 +139,6 @@ def insert(outputs: list[Output]) -> None:
             return f"{head}{body}{indent}{match['fence']}"
 
         text = page.read_text(encoding="utf-8")
-        page.write_text(_BLOCK.sub(replacement, text), encoding="utf-8")
+        for pattern in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        page.write_text(text, encoding="utf-8")

@@ -92,3 +92,17 @@ def test_andere_programme_sind_nicht_erlaubt(page: Path, tmp_path: Path) -> None
     page.write_text("<!-- ausgabe: rm -rf / -->\n```text\n```\n", encoding="utf-8")
     with pytest.raises(DauerlaufError, match="nur von `dauerlauf`"):
         list(outputs.compare(tmp_path))
+
+
+def test_eine_tabelle_steht_ohne_zaun(tmp_path: Path) -> None:
+    file = tmp_path / "book" / "tabelle.md"
+    file.parent.mkdir()
+    comment = "<!-- tabelle: python -m kapitel08.aenderungskatalog timer -->"
+    file.write_text(f"{comment}\n\n| veraltet |\n\nDanach.\n", encoding="utf-8")
+    [found] = outputs.compare(tmp_path)
+    assert (found.shown, found.changed) == ("| veraltet |\n", True)
+    outputs.insert([found])
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith(f"{comment}\n\n| Änderung |")
+    assert text.endswith("|\n\nDanach.\n")
+    assert not next(outputs.compare(tmp_path)).changed

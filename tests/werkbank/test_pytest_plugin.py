@@ -61,6 +61,15 @@ async def test_worker_aus_eigener_funktion(worker: WorkerFactory, tmp_path: Path
     assert effects(tmp_path / "l.db") == [1, 2, 1, 1]
 
 
+async def test_zwei_worker_einer_task_queue_enden_ohne_fehler(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with (
+        Worker(timelapse.client_for("worker-1"), task_queue=queue, workflows=[Alone]),
+        Worker(timelapse.client_for("worker-2"), task_queue=queue, activities=[book]),
+    ):
+        pass
+
+
 async def test_worker_mit_zu_wenig_oder_zu_viel(worker: WorkerFactory) -> None:
     for options in ({}, {"workflows": [Alone], "create": stoer_worker.create_worker}):
         with pytest.raises(DauerlaufError, match="entweder"):
