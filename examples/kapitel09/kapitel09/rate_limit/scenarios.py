@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import CancelledError
 from temporalio.service import RPCError
 
 from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from dauerlauf.worker_process import WorkerProcess
+from kapitel09.rate_limit.activities import BOOKED_OUT
 from kapitel09.rate_limit.models import LabelOrder, PrintLabels, Route
 from kapitel09.rate_limit.quota import PermitBook, Quota
 from kapitel09.rate_limit.services import LabelService, label_service
@@ -34,6 +35,8 @@ PATTERN = Pattern(
 )
 
 TIME_LIMIT = 40.0
+FIRST_TASK = 4
+"""So viele Events hat ein Workflow nach seinem ersten Workflow-Task."""
 WORKER = "kapitel09.rate_limit.worker:create_worker"
 CUSTOMER = "Teehaus Möwe"
 # Eine Anfrage in fünf Minuten: So sieht man das Warten schon beim zweiten Etikett.
@@ -91,8 +94,8 @@ def arguments(stage: Stage, world: World) -> dict[str, Any]:
 
 async def place(stage: Stage, route: Route, *, skipped: bool = True) -> Labels:
     """Gibt ein Etikett in Auftrag; ohne `skipped` läuft seine Uhr in Echtzeit."""
-    still = nullcontext() if skipped or not stage.timelapse else None
-    with still or stage.timelapse.unskipped():  # type: ignore[union-attr]
+    lapse = stage.timelapse
+    with lapse.unskipped() if lapse and not skipped else nullcontext():
         return await stage.start(
             LabelWorkflow.run,
             PrintLabels([LabelOrder("N-1002", CUSTOMER)], route),
@@ -100,14 +103,16 @@ async def place(stage: Stage, route: Route, *, skipped: bool = True) -> Labels:
         )
 
 
-async def taken(stage: Stage, world: World) -> Route:
+async def taken(
+    stage: Stage, world: World, quota: Quota = QUOTA, queue: str | None = None
+) -> Route:
     """Die erste Anfrage des Fensters ist schon vergeben; der Weg zum Kontingent."""
-    route = Route(quota=QUOTA, quota_id=world.entity.id)
+    route = Route(quota=quota, quota_id=world.entity.id)
     await stage.client.start_workflow(
         QuotaWorkflow.run,
-        PermitBook(QUOTA),
+        PermitBook(quota),
         id=world.entity.id,
-        task_queue=stage.task_queue,
+        task_queue=queue or stage.task_queue,
     )
     await world.entity.execute_update(QuotaWorkflow.grant, "N-1001-1", id="N-1001-1")
     return route
@@ -134,11 +139,13 @@ async def note_quota(stage: Stage, world: World) -> None:
     stage.note(f"Kontingent: {book.granted} Erlaubnisse vergeben")
 
 
-async def until(condition: Callable[[Any], bool], handle: Labels) -> None:
-    """Wartet, bis die Beschreibung des Workflows die Bedingung erfüllt."""
-    async with asyncio.timeout(TIME_LIMIT):
-        while not condition((await handle.describe()).raw_description):
-            await asyncio.sleep(0.01)
+async def skip(
+    stage: Stage, handle: WorkflowHandle[Any, Any], seconds: float | None = None
+) -> None:
+    """Stellt die Uhr eines Workflows vor, ohne Angabe bis zu seinem Ende."""
+    if stage.timelapse:
+        duration = timedelta(seconds=seconds) if seconds else None
+        await stage.timelapse.fast_forward(handle, duration)
 
 
 @PATTERN.scenario("glatt", "Das Limit ist weit weg: eine Anfrage, ein Etikett.")
@@ -174,11 +181,20 @@ async def waits(stage: Stage) -> None:
 @PATTERN.crash_stage("wartet-auf-die-zeit")
 @asynccontextmanager
 async def waits_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
-    """Derselbe Lauf mit Workern, die sterben; der Dienst bleibt."""
-    async with open_world(stage) as world:
-        # Das Kontingent bearbeitet, wer gerade lebt; es beginnt mit der ersten Frage.
-        route = Route(quota=QUOTA, quota_id=world.entity.id)
-        yield CrashStage(WORKER, arguments(stage, world), lambda: place(stage, route))
+    """Derselbe Lauf mit Workern, die sterben; Dienst und Kontingent bleiben."""
+    # Das Kontingent hat einen eigenen Worker: Sterben soll, wer den Auftrag bearbeitet.
+    queue = f"{stage.task_queue}-kontingent"
+    async with (
+        open_world(stage) as world,
+        create_worker(
+            stage.worker_client("kontingent"), world.service.url, task_queue=queue
+        ),
+    ):
+
+        async def start() -> Labels:
+            return await place(stage, await taken(stage, world, queue=queue))
+
+        yield CrashStage(WORKER, arguments(stage, world), start)
 
 
 @PATTERN.scenario(
@@ -200,11 +216,14 @@ async def again(stage: Stage) -> None:
 async def booked_out(stage: Stage) -> None:
     """Eine abgelehnte Frage ist kein Fehler des Auftrags."""
     async with open_shop(stage) as world:
-        route = await taken(stage, world)
-        far = Quota(per_window=1, window=300, tolerance=4, horizon_days=0.002)
-        await world.entity.terminate()
-        route = Route(quota=far, quota_id=world.entity.id)
-        await close(stage, world, await place(stage, route))
+        route = await taken(stage, world, replace(QUOTA, horizon_days=0.002))
+        handle = await place(stage, route, skipped=False)
+        await refused(handle)
+        # Jeder Workflow hat im Zeitraffer seine eigene Uhr.
+        await skip(stage, world.entity, 200)
+        await skip(stage, handle, 200)
+        await skip(stage, handle)
+        await close(stage, world, handle)
 
 
 @PATTERN.scenario(
@@ -213,10 +232,20 @@ async def booked_out(stage: Stage) -> None:
 async def entity(stage: Stage) -> None:
     """Dies ist die Event History des Kontingents, nicht die des Auftrags."""
     async with open_shop(stage) as world:
-        await stage.start(QuotaWorkflow.run, PermitBook(QUOTA), id=world.entity.id)
+        started = await stage.start(
+            QuotaWorkflow.run, PermitBook(QUOTA), id=world.entity.id
+        )
+        await until(started, lambda history: len(history.events) >= FIRST_TASK)
+        permits = []
         for number in ("N-1001-1", "N-1002-1", "N-1002-1"):
-            await world.entity.execute_update(QuotaWorkflow.grant, number)
-        await note_quota(stage, world)
+            permit = await started.execute_update(QuotaWorkflow.grant, number)
+            permits.append(permit)
+        gap = permits[1].not_before - permits[0].not_before
+        stage.note(f"Abstand der beiden Erlaubnisse: {gap.total_seconds():g} s")
+        stage.note(
+            f"Dieselbe Frage, dieselbe Antwort: "
+            f"{'ja' if permits[1] == permits[2] else 'nein'}"
+        )
 
 
 @PATTERN.scenario("abbruch", "Abbruch beim Warten: Der Dienst erfährt nichts davon.")
@@ -248,19 +277,35 @@ async def worker_dies(stage: Stage) -> None:
             await sleeping(handle)
             first.kill()
         async with await start(identity="worker-2"):
-            if stage.timelapse:
-                await stage.timelapse.fast_forward(handle)
+            await skip(stage, handle)
             await close(stage, world, handle)
             await note_quota(stage, world)
 
 
+async def until(
+    handle: WorkflowHandle[Any, Any], holds: Callable[[WorkflowHistory], bool]
+) -> None:
+    """Wartet, bis die Event History die Bedingung erfüllt."""
+    async with asyncio.timeout(TIME_LIMIT):
+        while not holds(await handle.fetch_history()):
+            await asyncio.sleep(0.01)
+
+
 async def sleeping(handle: Labels) -> None:
     """Wartet, bis der Auftrag seine Erlaubnis hat und auf ihre Zeit wartet."""
+    await until(
+        handle,
+        lambda history: any(
+            event.HasField("timer_started_event_attributes") for event in history.events
+        ),
+    )
+
+
+async def refused(handle: Labels) -> None:
+    """Wartet, bis das Kontingent eine Frage des Auftrags abgelehnt hat."""
     async with asyncio.timeout(TIME_LIMIT):
-        while True:
-            events = (await handle.fetch_history()).events
-            if any(
-                event.HasField("timer_started_event_attributes") for event in events
-            ):
-                return
-            await asyncio.sleep(timedelta(milliseconds=10).total_seconds())
+        while not any(
+            pending.last_failure.application_failure_info.type == BOOKED_OUT
+            for pending in (await handle.describe()).raw_description.pending_activities
+        ):
+            await asyncio.sleep(0.01)
