@@ -40,7 +40,7 @@ class Load:
     """Etiketten des großen Händlers; er kommt zuerst."""
     small: int = 60
     """Etiketten jedes der beiden kleinen Händler."""
-    delay: float = 1.0
+    delay: float = 1.5
     """So lange dauert es höchstens von der Zuteilung bis zur Ankunft."""
 
     @property

@@ -78,9 +78,8 @@ class LabelWorkflow:
         started = workflow.now()
         for number in count(1):
             permit = await self._permit(order, route, quota, number)
-            await workflow.sleep(
-                max(permit.not_before - workflow.now(), timedelta())  # (!)
-            )
+            if (early := permit.not_before - workflow.now()) > timedelta():
+                await workflow.sleep(early)  # (!)
             try:
                 return await self._call(LabelCall(order, permit), route)
             except ActivityError as error:

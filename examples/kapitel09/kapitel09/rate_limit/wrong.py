@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
-import httpx
 from temporalio import activity, workflow
 
 with workflow.unsafe.imports_passed_through():
+    import httpx
+
     from kapitel09.rate_limit.activities import LabelActivities
     from kapitel09.rate_limit.models import LabelCall, PrintLabels
 
