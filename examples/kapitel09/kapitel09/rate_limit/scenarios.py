@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -232,9 +232,9 @@ async def booked_out(stage: Stage) -> None:
 async def entity(stage: Stage) -> None:
     """Dies ist die Event History des Kontingents, nicht die des Auftrags."""
     async with open_shop(stage) as world:
-        started = await stage.start(
-            QuotaWorkflow.run, PermitBook(QUOTA), id=world.entity.id
-        )
+        # Die erste Anfrage des Fensters ist schon vergeben.
+        book = PermitBook(QUOTA, slots=[datetime.now(UTC)])
+        started = await stage.start(QuotaWorkflow.run, book, id=world.entity.id)
         await until(started, lambda history: len(history.events) >= FIRST_TASK)
         permits = []
         for number in ("N-1001-1", "N-1002-1", "N-1002-1"):
