@@ -397,7 +397,7 @@ async def test_a_permit_is_handed_out_once_per_request(timelapse: Timelapse) -> 
 
 async def test_continue_as_new_keeps_slots_and_permits(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
-        entity = await shop.entity(small(per_window=3, events_per_run=20))
+        entity = await shop.entity(small(per_window=3, events_per_run=12))
         first_run = (await entity.describe()).run_id
         permits = {n: await entity.execute_update(QuotaWorkflow.grant, n, id=n) for n in ("N-1", "N-2", "N-3", "N-4")}
 

@@ -48,8 +48,8 @@ MUTANTS = [
     mutant(
         "frage-zaehlt-doppelt",
         "rate_limit/quota.py",
-        "return known",
-        "pass",
+        "            return known\n",
+        "            pass\n",
         "test_a_repeated_question_gets_the_same_permit_until_it_expires",
     ),
     mutant(
@@ -69,15 +69,15 @@ MUTANTS = [
     mutant(
         "nicht-benign",
         "rate_limit/activities.py",
-        "next_retry_delay=pause,\n            category=ApplicationErrorCategory.BENIGN,",
-        "next_retry_delay=pause,",
+        "            next_retry_delay=pause,\n            category=ApplicationErrorCategory.BENIGN,",
+        "            next_retry_delay=pause,",
         "test_429_is_benign_and_names_the_next_attempt",
     ),
     mutant(
         "ohne-retry-after",
         "rate_limit/activities.py",
-        "next_retry_delay=pause,",
-        "",
+        "            next_retry_delay=pause,\n            category",
+        "            category",
         "test_429_is_benign_and_names_the_next_attempt",
     ),
     mutant(

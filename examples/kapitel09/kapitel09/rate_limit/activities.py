@@ -1,6 +1,7 @@
 """Die Activities: ein Etikett drucken, um Erlaubnis fragen."""
 
 import asyncio
+import math
 import os
 import random
 import ssl
@@ -141,10 +142,11 @@ class PermitActivities:
         except WorkflowUpdateFailedError as error:
             cause = error.cause
             if isinstance(cause, ApplicationError) and cause.type == BOOKED_OUT:
+                pause = timedelta(seconds=math.ceil(cause.details[0]))
                 raise ApplicationError(
                     cause.message,
                     type=BOOKED_OUT,
-                    next_retry_delay=timedelta(seconds=float(cause.details[0])),
+                    next_retry_delay=pause,
                     category=ApplicationErrorCategory.BENIGN,
                 ) from None
             raise

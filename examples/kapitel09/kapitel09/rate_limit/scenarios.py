@@ -216,7 +216,7 @@ async def again(stage: Stage) -> None:
 async def booked_out(stage: Stage) -> None:
     """Eine abgelehnte Frage ist kein Fehler des Auftrags."""
     async with open_shop(stage) as world:
-        route = await taken(stage, world, replace(QUOTA, horizon_days=0.002))
+        route = await taken(stage, world, replace(QUOTA, horizon_days=0.0019))
         handle = await place(stage, route, skipped=False)
         await refused(handle)
         # Jeder Workflow hat im Zeitraffer seine eigene Uhr.

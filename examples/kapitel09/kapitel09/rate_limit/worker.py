@@ -32,7 +32,6 @@ THREADS = 16
 log = logging.getLogger("nordlicht.worker")
 
 
-# --8<-- [start:worker]
 def create_worker(
     client: Client,
     url: str,
@@ -53,17 +52,16 @@ def create_worker(
             PermitActivities(client).request_permit,
         ],
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
+        # --8<-- [start:limits]
         max_concurrent_activities=threads,  # (!)
         max_activities_per_second=per_worker,  # (!)
         max_task_queue_activities_per_second=per_queue,  # (!)
+        # --8<-- [end:limits]
         # Stirbt der Worker, der das Kontingent im Speicher hält, fragt der Server nach
         # dieser Zeit einen anderen; der Standard sind 10 s.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         graceful_shutdown_timeout=timedelta(seconds=10),
     )
-
-
-# --8<-- [end:worker]
 
 
 async def run(url: str, task_queue: str, per_queue: float | None) -> None:
