@@ -109,11 +109,21 @@ async def test_recorded_history_replays(name: str, replay: Callable[..., Awaitab
     assert await replay(PATTERN.history_file(name), workflows=PATTERN.workflows) == 1
 
 
-def test_waiting_costs_a_timer_and_no_second_activity() -> None:
-    kinds = [
+def _kinds(name: str) -> list[str]:
+    return [
         EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-        for event in load(PATTERN.history_file("wartet-auf-die-zeit")).events
+        for event in load(PATTERN.history_file(name)).events
     ]
+
+
+def test_every_question_costs_the_quota_five_events() -> None:
+    task = ["WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_COMPLETED"]
+    update = [*task, "WORKFLOW_EXECUTION_UPDATE_ACCEPTED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED"]
+    assert _kinds(ENTITY) == ["WORKFLOW_EXECUTION_STARTED", *task, *update * 3, "WORKFLOW_EXECUTION_TERMINATED"]
+
+
+def test_waiting_costs_a_timer_and_no_slot() -> None:
+    kinds = _kinds("wartet-auf-die-zeit")
     assert (kinds.count("TIMER_STARTED"), kinds.count("ACTIVITY_TASK_SCHEDULED")) == (1, 2)
 
 

@@ -46,7 +46,7 @@ async def set_queue_limit(
 ) -> None:
     """Wie `temporal task-queue config set`; ein Limit ohne Angabe wird aufgehoben.
 
-    `per_key` gilt je Fairness-Schlüssel und wird mit dessen Gewicht malgenommen.
+    `per_key` gilt je Fairness-Schlüssel und wird mit dessen Gewicht multipliziert.
     """
     request = UpdateTaskQueueConfigRequest(
         namespace=client.namespace,

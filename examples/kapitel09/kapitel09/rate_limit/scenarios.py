@@ -103,16 +103,14 @@ async def place(stage: Stage, route: Route, *, skipped: bool = True) -> Labels:
         )
 
 
-async def taken(
-    stage: Stage, world: World, quota: Quota = QUOTA, queue: str | None = None
-) -> Route:
+async def taken(stage: Stage, world: World, quota: Quota = QUOTA) -> Route:
     """Die erste Anfrage des Fensters ist schon vergeben; der Weg zum Kontingent."""
     route = Route(quota=quota, quota_id=world.entity.id)
     await stage.client.start_workflow(
         QuotaWorkflow.run,
         PermitBook(quota),
         id=world.entity.id,
-        task_queue=queue or stage.task_queue,
+        task_queue=stage.task_queue,
     )
     await world.entity.execute_update(QuotaWorkflow.grant, "N-1001-1", id="N-1001-1")
     return route
@@ -155,6 +153,14 @@ async def smooth(stage: Stage) -> None:
         await close(stage, world, await place(stage, Route()))
 
 
+@PATTERN.crash_stage("glatt")
+@asynccontextmanager
+async def smooth_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Derselbe Lauf mit Workern, die sterben; der Dienst bleibt."""
+    async with open_world(stage) as world:
+        yield CrashStage(WORKER, arguments(stage, world), lambda: place(stage, Route()))
+
+
 @PATTERN.scenario(
     "retry-after",
     "Der Anbieter bittet zweimal um eine Pause; beim dritten Versuch druckt er.",
@@ -176,25 +182,6 @@ async def waits(stage: Stage) -> None:
         route = await taken(stage, world)
         await close(stage, world, await place(stage, route))
         await note_quota(stage, world)
-
-
-@PATTERN.crash_stage("wartet-auf-die-zeit")
-@asynccontextmanager
-async def waits_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
-    """Derselbe Lauf mit Workern, die sterben; Dienst und Kontingent bleiben."""
-    # Das Kontingent hat einen eigenen Worker: Sterben soll, wer den Auftrag bearbeitet.
-    queue = f"{stage.task_queue}-kontingent"
-    async with (
-        open_world(stage) as world,
-        create_worker(
-            stage.worker_client("kontingent"), world.service.url, task_queue=queue
-        ),
-    ):
-
-        async def start() -> Labels:
-            return await place(stage, await taken(stage, world, queue=queue))
-
-        yield CrashStage(WORKER, arguments(stage, world), start)
 
 
 @PATTERN.scenario(
