@@ -44,7 +44,7 @@ def service() -> Iterator[LabelService]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.fault_plans(["print_label", "request_permit"], number=10)
+@pytest.mark.fault_plans(["print_label", "request_permit"], number=6)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse) -> None:
     quota_id = f"kontingent-{uuid4()}"
     orders = {plan.seed: LabelOrder(f"N-{plan.seed}-{uuid4()}", CUSTOMER) for plan in fault_plans}

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from kapitel09.rate_limit.activities import LabelActivities
     from kapitel09.rate_limit.models import LabelCall, PrintLabels
 
-PER_MINUTE = 20
+PER_MINUTE = 10
 
 
 # --8<-- [start:bucket]
