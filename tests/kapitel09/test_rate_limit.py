@@ -183,6 +183,7 @@ def test_the_computed_queue_rate_keeps_every_window(limit: int, window: float) -
     assert busiest(arrived, window) <= limit
     assert window < 60 or rate * window / limit >= 0.9
     assert worker_rate(limit, window, 2, delay) * 2 * window <= limit
+    assert round(queue_rate(100, 60, delay=2), 2) == 1.57
 
 
 # --- Je Händler ------------------------------------------------------------------------------------------------------

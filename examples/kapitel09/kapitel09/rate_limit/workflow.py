@@ -55,13 +55,17 @@ class LabelWorkflow:
 
     # --8<-- [start:call]
     async def _call(self, call: LabelCall, route: Route) -> str:
-        weight, customer = route.weight, call.order.customer
-        fair = Priority(fairness_key=customer, fairness_weight=weight)  # (!)
+        fair = Priority.default
+        if route.weight:
+            fair = Priority(
+                fairness_key=call.order.customer,  # (!)
+                fairness_weight=route.weight,
+            )
         return await workflow.execute_activity_method(
             LabelActivities.print_label,
             call,
             task_queue=route.queue,  # (!)
-            priority=fair if weight else Priority.default,
+            priority=fair,
             start_to_close_timeout=timedelta(seconds=route.call_timeout),
             schedule_to_close_timeout=route.deadline,
             retry_policy=RetryPolicy(
