@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from itertools import count
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
@@ -80,7 +79,9 @@ class LabelWorkflow:
     # --8<-- [start:metered]
     async def _metered(self, order: LabelOrder, route: Route, quota: Quota) -> str:
         started = workflow.now()
-        for number in count(1):
+        number = 0
+        while True:
+            number += 1
             permit = await self._permit(order, route, quota, number)
             if (early := permit.not_before - workflow.now()) > timedelta():
                 await workflow.sleep(early)  # (!)
@@ -92,7 +93,6 @@ class LabelWorkflow:
                 if over or is_cancelled_exception(error):
                     raise
                 await workflow.sleep(self._pause(error, route))
-        raise AssertionError("count endet nicht")
 
     # --8<-- [end:metered]
 
