@@ -3,7 +3,7 @@
 import pytest
 
 from dauerlauf.timelapse import Timelapse
-from kapitel09.rate_limit.comparison import HEADER, WORKERS, Form, Load, Measured, measure_all
+from kapitel09.rate_limit.comparison import HEADER, WORKERS, Form, Load, Measured, busiest, measure_all
 from kapitel09.rate_limit.plot import svg
 
 
@@ -20,7 +20,9 @@ def _keeps_the_limit(measured: dict[str, Measured]) -> None:
     for name in (Form.WORKER, Form.QUEUE, Form.FAIR, Form.QUOTA):
         assert (measured[name].busiest <= measured[name].load.limit, measured[name].refused) == (True, 0), name
     # Hier setzt der Anbieter selbst die Grenze, und jede Anfrage darüber ist vergeblich.
-    assert measured[Form.SIGNAL].refused > 0
+    signal = measured[Form.SIGNAL]
+    assert signal.refused > 0
+    assert busiest([at for at, _ in signal.printed], signal.load.window) <= signal.load.limit
 
 
 @pytest.mark.gruendlich  # In Echtzeit: Der Dienst zählt, was in ein gleitendes Fenster fällt.
