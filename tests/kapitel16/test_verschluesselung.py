@@ -505,3 +505,51 @@ class PayAtOnceWorkflow:
     @workflow.run
     async def run(self, iban: str) -> None:
         raise ApplicationError(f"Das Konto {iban} ist gesperrt.", type=ACCOUNT_BLOCKED)
+
+
+async def test_patch_ids_stay_in_clear(office: Office) -> None:
+    async with _small_worker(office, EncryptionCodec(OLD), PatchedWorkflow):
+        handle = await office.client().start_workflow(
+            PatchedWorkflow.run, id=f"patch-{uuid4()}", task_queue=office.task_queue
+        )
+        await result(handle)
+    assert b"rabatt-2026" in _bytes(await handle.fetch_history())
+
+
+@workflow.defn(sandboxed=False)
+class PatchedWorkflow:
+    """Hat eine Änderung mit Namen."""
+
+    @workflow.run
+    async def run(self) -> bool:
+        return workflow.patched("rabatt-2026")
+
+
+async def test_errors_of_encode_reach_the_server_in_clear(office: Office) -> None:
+    class Talkative(EncryptionCodec):
+        """Ein Codec, der beim Verschlüsseln scheitert und dabei zitiert."""
+
+        async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+            raise ValueError(f"Unerwartet: {payloads[0].data.decode()}")
+
+    async with _small_worker(office, Talkative(OLD), EchoWorkflow):
+        handle = await office.client().start_workflow(
+            EchoWorkflow.run, GOOD.iban, id=f"echo-{uuid4()}", task_queue=office.task_queue
+        )
+        [message, *_] = await task_failures(handle, PATTERN.data_converter)
+    assert message == f'Failed encoding completion: Unerwartet: "{GOOD.iban}"'
+    assert GOOD.iban.encode() in _bytes(await handle.fetch_history())
+
+
+@workflow.defn(sandboxed=False)
+class EchoWorkflow:
+    """Gibt zurück, was er bekommt."""
+
+    @workflow.run
+    async def run(self, text: str) -> str:
+        return text
+
+
+def _small_worker(office: Office, codec: EncryptionCodec, *workflows: type) -> Worker:
+    client = encrypted(office.timelapse.client, codec)
+    return Worker(client, task_queue=office.task_queue, workflows=workflows)
