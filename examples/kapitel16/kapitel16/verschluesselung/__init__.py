@@ -1,0 +1,1 @@
+"""Muster `verschluesselung`: Der Server speichert nur, was er nicht lesen kann."""
