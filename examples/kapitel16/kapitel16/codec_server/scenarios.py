@@ -2,10 +2,10 @@
 
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -42,8 +42,8 @@ PATTERN = Pattern(
     "codec_server",
     chapter=16,
     title="Codec-Server",
-    problem="Wer einem Kunden helfen soll, muss verschlüsselte Läufe lesen können, ohne "
-    "selbst einen Schlüssel zu besitzen.",
+    problem="Wer einem Kunden helfen soll, muss verschlüsselte Läufe lesen können, "
+    "ohne selbst einen Schlüssel zu besitzen.",
     workflows=[RefundWorkflow],
     legend=Legend(services={"transfer": "Bank"}),
     data_converter=data_converter(EncryptionCodec(RING, accept_plaintext=True)),
@@ -96,8 +96,7 @@ class Office:
             try:
                 await codec.decode(history.events)
             except DauerlaufError as error:
-                address = self.url.removeprefix("http://")
-                stage.note(f"{name}: {error}".replace(self.url, address))
+                stage.note(f"{name}: {error}".replace(f" {self.url}", ""))
         stage.show(history)
 
     async def encode(self, value: object, name: str) -> RawValue:
@@ -127,7 +126,10 @@ def open_office(stage: Stage, ring: KeyRing = RING) -> Iterator[Office]:
         "Bente": new_person("Bente", [here]),
         "Cem": new_person("Cem", ["lager"], ["lager"]),
     }
-    codecs = {here: EncryptionCodec(ring), "lager": EncryptionCodec(KeyRing.create("l"))}
+    codecs = {
+        here: EncryptionCodec(ring),
+        "lager": EncryptionCodec(KeyRing.create("l")),
+    }
     people = People([person for person, _ in entries.values()])
     tokens = {name: token for name, (_, token) in entries.items()}
     with running(CodecServer(codecs, people).app([])) as url:
@@ -156,13 +158,114 @@ def worker_arguments(stage: Stage) -> dict[str, Any]:
 
 async def place(stage: Stage, refund: Refund = REFUND, ring: KeyRing = RING) -> Handle:
     """Der Shop beantragt die Erstattung; er hat einen eigenen Schlüsselbund."""
-    shop = encrypting(stage.client, ring)
-    handle = await shop.start_workflow(
-        RefundWorkflow.run,
-        refund,
-        id=f"erstattung-{refund.number}",
-        task_queue=stage.task_queue,
+    plain, stage.client = stage.client, encrypting(stage.client, ring)
+    handle: Handle = await stage.start(
+        RefundWorkflow.run, refund, id=f"erstattung-{uuid.uuid4()}"
     )
-    stage.handle = handle
+    stage.client = plain
     await event_reached(handle, 4)  # Der Workflow wartet auf die Entscheidung.
     return handle
+
+
+async def decided(stage: Stage, refund: Refund = REFUND) -> Handle:
+    """Der Shop beantragt die Erstattung, und Anke stimmt im Shop zu."""
+    handle = await place(stage, refund)
+    await handle.signal(RefundWorkflow.decide, YES)
+    return handle
+
+
+async def close(stage: Stage, handle: Handle) -> None:
+    """Wartet auf das Ende und hält fest, was im Überweisungsbuch steht."""
+    try:
+        await result(handle, TIME_LIMIT)
+    except WorkflowFailureError as error:
+        cause = getattr(error.cause, "cause", None)
+        assert isinstance(cause, ApplicationError)
+        stage.note(f"Die Bank hat abgelehnt: {cause.type}")
+    found = transfers(stage.folder)
+    stage.note(f"Überweisungen: {len(found)}, zusammen {sum(found.values())} Cent")
+
+
+async def refunded(stage: Stage, refund: Refund = REFUND) -> Handle:
+    """Eine ganze Erstattung."""
+    async with open_shop(stage):
+        handle = await decided(stage, refund)
+        await close(stage, handle)
+    return handle
+
+
+@PATTERN.scenario(
+    "ohne-codec-server", "Was der Server kennt: den Ablauf, nicht die Daten."
+)
+async def unread(stage: Stage) -> None:
+    """Die Event History, wie sie gespeichert ist."""
+    await refunded(stage)
+
+
+@PATTERN.crash_stage("ohne-codec-server")
+@asynccontextmanager
+async def unread_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Derselbe Lauf mit Workern, die sterben."""
+    yield CrashStage(WORKER, worker_arguments(stage), lambda: decided(stage))
+
+
+@PATTERN.scenario(
+    "mit-codec-server", "Bente liest denselben Lauf über den Codec-Server."
+)
+async def read(stage: Stage) -> None:
+    """Dieselben Events, lesbar."""
+    handle = await refunded(stage)
+    with open_office(stage) as office:
+        await office.read(stage, handle, "Bente")
+
+
+@PATTERN.scenario("ohne-recht", "Cem hat ein Token, aber nicht für diesen Namespace.")
+async def forbidden(stage: Stage) -> None:
+    """Wer nicht lesen darf, sieht, was der Server sieht."""
+    handle = await refunded(stage)
+    with open_office(stage) as office:
+        await office.read(stage, handle, "Cem")
+
+
+@PATTERN.scenario(
+    "schluessel-fehlt",
+    "Der Codec-Server kennt den älteren Schlüssel nicht mehr: Der Antrag bleibt zu.",
+)
+async def key_missing(stage: Stage) -> None:
+    """Unlesbares bleibt verschlüsselt und hält den Rest nicht auf."""
+    async with open_shop(stage):
+        handle = await place(stage, ring=RING.activate("2026-06"))
+        shop = encrypting(stage.client, RING).get_workflow_handle_for(
+            RefundWorkflow.run, handle.id
+        )
+        await shop.signal(RefundWorkflow.decide, YES)
+        await close(stage, handle)
+    with open_office(stage, RING.without("2026-06")) as office:
+        await office.read(stage, handle, "Bente")
+
+
+@PATTERN.scenario(
+    "entscheidung-ohne-schluessel",
+    "Ankes Programm hat keinen Schlüssel; der Codec-Server verschlüsselt ihr Signal.",
+)
+async def decided_without_key(stage: Stage) -> None:
+    """So schickt auch `temporal workflow signal --codec-endpoint`."""
+    with open_office(stage) as office:
+        async with open_shop(stage):
+            handle = await place(stage)
+            keyless = stage.client.get_workflow_handle(handle.id)
+            await keyless.signal("decide", await office.encode(YES, "Anke"))
+            await close(stage, handle)
+        await office.read(stage, handle, "Bente")
+
+
+@PATTERN.scenario(
+    "konto-erloschen",
+    "Die Bank lehnt ab; auch die Fehlermeldung liest nur, wer darf.",
+)
+async def account_closed(stage: Stage) -> None:
+    """Fehlertexte enthalten oft mehr, als man denkt."""
+    refund = Refund("E-1002", "Ægir Ötting", CLOSED_ACCOUNT, 12900)
+    handle = await refunded(stage, refund)
+    with open_office(stage) as office:
+        await office.read(stage, handle, "Bente")

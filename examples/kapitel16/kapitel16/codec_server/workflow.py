@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from kapitel16.codec_server.activities import RefundActivities
     from kapitel16.codec_server.models import Decision, Outcome, Refund
 
+
 @workflow.defn
 class RefundWorkflow:
     """Wartet auf die Entscheidung und überweist dann.
