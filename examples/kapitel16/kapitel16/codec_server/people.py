@@ -44,12 +44,15 @@ class PeopleError(ValueError):
 class People:
     """Findet zum Token die Person."""
 
-    def __init__(self, people: Sequence[Person]) -> None:
-        """Nimmt alle Personen, die es gibt; die Reihenfolge ist gleichgültig."""
+    def __init__(self, people: Sequence[Person], anyone: Person | None = None) -> None:
+        """Nimmt alle, die es gibt; `anyone` gilt, wer kein Token vorzeigt."""
         self._people = tuple(people)
+        self._anyone = anyone
 
     def find(self, authorization: str) -> Person | None:
         """Die Person zum Kopf `Authorization`, oder `None`."""
+        if not authorization:
+            return self._anyone
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return None

@@ -241,6 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--schluessel", type=Path, required=True, metavar="ORDNER")
     parser.add_argument("--personen", type=Path, required=True, metavar="DATEI")
     parser.add_argument("--web-ui", action="append", default=[], metavar="ADRESSE")
+    parser.add_argument("--jeder-liest", action="append", metavar="NAMESPACE")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--zertifikat", type=Path, metavar="DATEI")
@@ -249,8 +250,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(message)s")
     audit.setLevel(logging.INFO)
     try:
-        check(options.host, options.web_ui, tls=options.zertifikat is not None)
-        people = People(load(options.personen))
+        check(options)
+        everywhere = frozenset(options.jeder_liest or ())
+        anyone = Person("jeder", "", {Right.READ: everywhere})
+        people = People(load(options.personen), anyone if everywhere else None)
         server = CodecServer(load_codecs(options.schluessel), people)
     except (KeyRingError, PeopleError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -260,18 +263,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 # --8<-- [start:check]
-def check(host: str, origins: Iterable[str], *, tls: bool) -> None:
+def check(options: argparse.Namespace) -> None:
     """Wirft `ValueError` bei einer Einstellung, die Geheimnisse preisgibt."""
-    if not tls and not _is_loopback(host):
-        raise ValueError(
-            f"Unter {host} antwortet der Codec-Server nur mit TLS (--zertifikat)."
-        )
-    for origin in origins:
-        url = urlsplit(origin)
-        if origin != f"{url.scheme}://{url.netloc}" or not url.netloc:
+    if not _is_loopback(options.host):
+        if options.jeder_liest:
+            raise ValueError("Mit --jeder-liest bleibt der Codec-Server auf 127.0.0.1.")
+        if options.zertifikat is None:
             raise ValueError(
-                f"„{origin}“ ist keine Adresse der Web UI wie http://localhost:8233, "
-                "ohne Pfad und ohne Schrägstrich am Ende."
+                f"Unter {options.host} antwortet der Codec-Server nur mit TLS: "
+                "--zertifikat fehlt."
+            )
+    for origin in options.web_ui:
+        url = urlsplit(origin)
+        if not url.netloc or origin != f"{url.scheme}://{url.netloc}":
+            raise ValueError(
+                f"„{origin}“ ist keine Adresse der Web UI; erwartet wird etwas wie "
+                "http://localhost:8233, ohne Pfad und ohne Schrägstrich am Ende."
             )
 
 
