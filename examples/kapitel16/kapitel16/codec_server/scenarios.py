@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -13,30 +13,34 @@ import uvicorn
 from google.protobuf import json_format
 from starlette.applications import Starlette
 from temporalio.api.common.v1 import Payload, Payloads
-from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.converter import DataConverter
-from temporalio.exceptions import ApplicationError
 
 from dauerlauf.codec import RemoteCodec
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.faults import event_reached
 from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
-from kapitel16.codec_server.activities import CLOSED_ACCOUNT, transfers
-from kapitel16.codec_server.models import Decision, Outcome, Refund
 from kapitel16.codec_server.people import People, new_person
 from kapitel16.codec_server.server import CodecServer
-from kapitel16.codec_server.worker import create_worker, encrypting
-from kapitel16.codec_server.workflow import RefundWorkflow
-from kapitel16.verschluesselung.codec import EncryptionCodec, data_converter
+from kapitel16.verschluesselung.bank import Bank
+from kapitel16.verschluesselung.codec import EncryptionCodec
 from kapitel16.verschluesselung.keys import KeyRing
-
-# Feste Schlüssel, damit sich die Aufzeichnungen auch morgen noch lesen lassen. Ein
-# wirklicher Schlüssel ist Zufall und steht nie im Code.
-RING = KeyRing(
-    {"2026-06": bytes(range(32)), "2026-11": bytes(range(32, 64))}, active="2026-11"
+from kapitel16.verschluesselung.models import Refund
+from kapitel16.verschluesselung.scenarios import (
+    APPROVAL,
+    BLOCKED,
+    GOOD,
+    NEW,
+    TIME_LIMIT,
+    WORKER,
+    Handle,
+    refund,
+    use,
+    worker,
 )
+from kapitel16.verschluesselung.scenarios import PATTERN as ENCRYPTION
+from kapitel16.verschluesselung.workflow import RefundWorkflow
 
 PATTERN = Pattern(
     "codec_server",
@@ -44,17 +48,17 @@ PATTERN = Pattern(
     title="Codec-Server",
     problem="Wer einem Kunden helfen soll, muss verschlüsselte Läufe lesen können, "
     "ohne selbst einen Schlüssel zu besitzen.",
-    workflows=[RefundWorkflow],
-    legend=Legend(services={"transfer": "Bank"}),
-    data_converter=data_converter(EncryptionCodec(RING, accept_plaintext=True)),
+    workflows=ENCRYPTION.workflows,
+    legend=Legend(services={"check_account": "Bank", "transfer_money": "Bank"}),
+    data_converter=ENCRYPTION.data_converter,
 )
 
-TIME_LIMIT = 40.0
-WORKER = "kapitel16.codec_server.worker:create_worker"
-REFUND = Refund("E-1001", "Jörg Weiß", "DE89370400440532013000", 4990)
-YES = Decision(True, "Anke Sörensen", "Die Kaffeemühle kam zerbrochen an.")
 
-Handle = WorkflowHandle[RefundWorkflow, Outcome]
+REFUND = refund(cents=4_990)
+WAITING = 10
+"""Ab diesem Event wartet eine hohe Erstattung auf Zustimmung."""
+REJECTED = 16
+"""Ab diesem Event wartet eine Erstattung auf ein anderes Konto."""
 
 
 @contextmanager
@@ -115,7 +119,7 @@ class Office:
 
 
 @contextmanager
-def open_office(stage: Stage, ring: KeyRing = RING) -> Iterator[Office]:
+def open_office(stage: Stage, ring: KeyRing = NEW) -> Iterator[Office]:
     """Ein Codec-Server mit drei Personen.
 
     Anke liest und schreibt, Bente liest, Cem darf nur in einen anderen Namespace.
@@ -136,61 +140,20 @@ def open_office(stage: Stage, ring: KeyRing = RING) -> Iterator[Office]:
         yield Office(url, tokens, here)
 
 
-@asynccontextmanager
-async def open_shop(stage: Stage) -> AsyncIterator[None]:
-    """Ein Worker mit dem ganzen Schlüsselbund."""
-    client = stage.worker_client("worker-1")
-    async with create_worker(client, **worker_arguments(stage)):
-        yield
-
-
-def worker_arguments(stage: Stage) -> dict[str, Any]:
-    """Was der Worker bekommt; der Schlüsselbund liegt als Datei daneben."""
-    ring_file = stage.folder / "default.json"
-    if not ring_file.exists():
-        RING.save(ring_file)
-    return {
-        "ring_file": ring_file,
-        "folder": stage.folder,
-        "task_queue": stage.task_queue,
-    }
-
-
-async def place(stage: Stage, refund: Refund = REFUND, ring: KeyRing = RING) -> Handle:
-    """Der Shop beantragt die Erstattung; er hat einen eigenen Schlüsselbund."""
-    plain, stage.client = stage.client, encrypting(stage.client, ring)
+async def place(stage: Stage, placed: Refund, ring: KeyRing = NEW) -> Handle:
+    """Der Shop beantragt die Erstattung, verschlüsselt mit diesem Bund."""
+    use(stage, ring)
     handle: Handle = await stage.start(
-        RefundWorkflow.run, refund, id=f"erstattung-{uuid.uuid4()}"
+        RefundWorkflow.run, placed, id=f"erstattung-{uuid.uuid4()}"
     )
-    stage.client = plain
-    await event_reached(handle, 4)  # Der Workflow wartet auf die Entscheidung.
     return handle
 
 
-async def decided(stage: Stage, refund: Refund = REFUND) -> Handle:
-    """Der Shop beantragt die Erstattung, und Anke stimmt im Shop zu."""
-    handle = await place(stage, refund)
-    await handle.signal(RefundWorkflow.decide, YES)
-    return handle
-
-
-async def close(stage: Stage, handle: Handle) -> None:
-    """Wartet auf das Ende und hält fest, was im Überweisungsbuch steht."""
-    try:
-        await result(handle, TIME_LIMIT)
-    except WorkflowFailureError as error:
-        cause = getattr(error.cause, "cause", None)
-        assert isinstance(cause, ApplicationError)
-        stage.note(f"Die Bank hat abgelehnt: {cause.type}")
-    found = transfers(stage.folder)
-    stage.note(f"Überweisungen: {len(found)}, zusammen {sum(found.values())} Cent")
-
-
-async def refunded(stage: Stage, refund: Refund = REFUND) -> Handle:
-    """Eine ganze Erstattung."""
-    async with open_shop(stage):
-        handle = await decided(stage, refund)
-        await close(stage, handle)
+async def close(stage: Stage, handle: Handle) -> Handle:
+    """Wartet auf das Ende und hält fest, was im Buch der Bank steht."""
+    await result(handle, TIME_LIMIT)
+    booked = Bank(stage.folder).transfers()
+    stage.note(f"Überweisungen: {len(booked)}, Cent: {sum(row[2] for row in booked)}")
     return handle
 
 
@@ -199,22 +162,23 @@ async def refunded(stage: Stage, refund: Refund = REFUND) -> Handle:
 )
 async def unread(stage: Stage) -> None:
     """Die Event History, wie sie gespeichert ist."""
-    await refunded(stage)
+    async with worker(stage, NEW):
+        await close(stage, await place(stage, REFUND))
 
 
 @PATTERN.crash_stage("ohne-codec-server")
 @asynccontextmanager
 async def unread_until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
     """Derselbe Lauf mit Workern, die sterben."""
-    yield CrashStage(WORKER, worker_arguments(stage), lambda: decided(stage))
+    arguments = {"folder": stage.folder, "ring": NEW, "task_queue": stage.task_queue}
+    yield CrashStage(WORKER, arguments, lambda: place(stage, REFUND))
 
 
-@PATTERN.scenario(
-    "mit-codec-server", "Bente liest denselben Lauf über den Codec-Server."
-)
+@PATTERN.scenario("mit-codec-server", "Bente liest denselben Lauf, mit ihrem Token.")
 async def read(stage: Stage) -> None:
     """Dieselben Events, lesbar."""
-    handle = await refunded(stage)
+    async with worker(stage, NEW):
+        handle = await close(stage, await place(stage, REFUND))
     with open_office(stage) as office:
         await office.read(stage, handle, "Bente")
 
@@ -222,50 +186,52 @@ async def read(stage: Stage) -> None:
 @PATTERN.scenario("ohne-recht", "Cem hat ein Token, aber nicht für diesen Namespace.")
 async def forbidden(stage: Stage) -> None:
     """Wer nicht lesen darf, sieht, was der Server sieht."""
-    handle = await refunded(stage)
+    async with worker(stage, NEW):
+        handle = await close(stage, await place(stage, REFUND))
     with open_office(stage) as office:
         await office.read(stage, handle, "Cem")
 
 
 @PATTERN.scenario(
     "schluessel-fehlt",
-    "Der Codec-Server kennt den älteren Schlüssel nicht mehr: Der Antrag bleibt zu.",
+    "Dem Codec-Server fehlt der ältere Schlüssel: Nur der Antrag bleibt zu.",
 )
 async def key_missing(stage: Stage) -> None:
     """Unlesbares bleibt verschlüsselt und hält den Rest nicht auf."""
-    async with open_shop(stage):
-        handle = await place(stage, ring=RING.activate("2026-06"))
-        shop = encrypting(stage.client, RING).get_workflow_handle_for(
-            RefundWorkflow.run, handle.id
-        )
-        await shop.signal(RefundWorkflow.decide, YES)
-        await close(stage, handle)
-    with open_office(stage, RING.without("2026-06")) as office:
+    old = NEW.activate("2026-10")
+    async with worker(stage, NEW):
+        handle = await close(stage, await place(stage, REFUND, old))
+    with open_office(stage, NEW.without("2026-10")) as office:
         await office.read(stage, handle, "Bente")
 
 
 @PATTERN.scenario(
-    "entscheidung-ohne-schluessel",
+    "zustimmung-ohne-schluessel",
     "Ankes Programm hat keinen Schlüssel; der Codec-Server verschlüsselt ihr Signal.",
 )
-async def decided_without_key(stage: Stage) -> None:
+async def approved_without_key(stage: Stage) -> None:
     """So schickt auch `temporal workflow signal --codec-endpoint`."""
+    keyless = stage.client
     with open_office(stage) as office:
-        async with open_shop(stage):
-            handle = await place(stage)
-            keyless = stage.client.get_workflow_handle(handle.id)
-            await keyless.signal("decide", await office.encode(YES, "Anke"))
+        async with worker(stage, NEW):
+            handle = await place(stage, refund())
+            await event_reached(handle, WAITING)
+            approval = await office.encode(APPROVAL, "Anke")
+            await keyless.get_workflow_handle(handle.id).signal("approve", approval)
             await close(stage, handle)
         await office.read(stage, handle, "Bente")
 
 
 @PATTERN.scenario(
-    "konto-erloschen",
-    "Die Bank lehnt ab; auch die Fehlermeldung liest nur, wer darf.",
+    "konto-gesperrt",
+    "Die Bank lehnt ab. Den Grund liest nur, wer darf, und er nennt ein anderes Konto.",
 )
-async def account_closed(stage: Stage) -> None:
-    """Fehlertexte enthalten oft mehr, als man denkt."""
-    refund = Refund("E-1002", "Ægir Ötting", CLOSED_ACCOUNT, 12900)
-    handle = await refunded(stage, refund)
+async def account_blocked(stage: Stage) -> None:
+    """Auch der Text eines Fehlers ist verschlüsselt."""
+    async with worker(stage, NEW):
+        handle = await place(stage, replace(REFUND, account=BLOCKED))
+        await event_reached(handle, REJECTED)
+        await handle.execute_update(RefundWorkflow.correct_account, GOOD)
+        await close(stage, handle)
     with open_office(stage) as office:
         await office.read(stage, handle, "Bente")
