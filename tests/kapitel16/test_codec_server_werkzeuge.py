@@ -7,14 +7,14 @@ import shutil
 import ssl
 import subprocess
 import sysconfig
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import BrowserContext, Page, async_playwright
 from temporalio.client import Client
 
 from dauerlauf.scenario import Stage
@@ -202,8 +202,14 @@ class Seen:
 class Visitor:
     """Besucht die Seite einer Ausführung mit den Einstellungen eines Browsers."""
 
-    browser: Browser
+    context: BrowserContext
     shop: Shop
+
+    @property
+    def origin(self) -> str:
+        """Die Adresse, unter der die Web UI läuft."""
+        assert self.shop.server.ui_url is not None
+        return self.shop.server.ui_url
 
     async def visit(self, endpoint: str, expected: str, *, token: str = "") -> Seen:
         """Öffnet die Seite und wartet auf `expected`."""
@@ -218,15 +224,14 @@ class Visitor:
             script = LOGIN
         for key, value in stored.items():
             script += f"localStorage.setItem({json.dumps(key)}, {json.dumps(json.dumps(value))});\n"
-        context = await self.browser.new_context(ignore_https_errors=True)
-        await context.add_init_script(script)
-        page: Page = await context.new_page()
+        page: Page = await self.context.new_page()
+        await page.add_init_script(script)
         messages: list[str] = []
         page.on("console", lambda message: messages.append(message.text))
-        await page.goto(f"{self.shop.server.ui_url}/namespaces/default/workflows/{self.shop.handle.id}")
-        await page.wait_for_function("text => document.body.innerText.includes(text)", arg=expected, timeout=60_000)
+        await page.goto(f"{self.origin}/namespaces/default/workflows/{self.shop.handle.id}")
+        await page.wait_for_function("text => document.body.innerText.includes(text)", arg=expected, timeout=30_000)
         text = await page.inner_text("body")
-        await context.close()
+        await page.close()
         return Seen(text, messages)
 
 
@@ -236,7 +241,8 @@ async def visitor(shop: Shop) -> AsyncIterator[Visitor]:
     executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM))
-        yield Visitor(browser, shop)
+        # Ein Fenster nach dem anderen im selben Profil: So lädt die Web UI ihre Dateien nur einmal.
+        yield Visitor(await browser.new_context(ignore_https_errors=True), shop)
         await browser.close()
 
 
@@ -255,46 +261,64 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 FAILED = "Codec Server could not connect"
 
 
-@pytest.mark.browser
-async def test_the_web_ui_shows_clear_text_with_a_token_from_its_own_address_only(
-    shop: Shop, visitor: Visitor, certificate: dict[str, str], caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture(scope="module")
+def bente() -> tuple[CodecServer, str]:
+    """Ein Codec-Server, der nur Bente kennt, und ihr Token."""
+    person, token = new_person("Bente", ["default"])
+    return CodecServer({"default": EncryptionCodec(NEW)}, People([person])), token
+
+
+@pytest.fixture
+def asked(caplog: pytest.LogCaptureFixture) -> Callable[[], set[tuple[str | None, int]]]:
+    """Wer den Codec-Server gefragt hat und mit welchem Status er antwortete."""
     caplog.set_level(logging.INFO, "nordlicht.audit")
-    bente, token = new_person("Bente", ["default"])
-    office = CodecServer({"default": EncryptionCodec(NEW)}, People([bente]))
-    ui = shop.server.ui_url
-    assert ui is not None
-    other = ui.replace("127.0.0.1", "localhost")
-    with (
-        running(office.app([ui]), **certificate) as right,
-        running(office.app([other]), **certificate) as foreign,
-        running(office.app([ui])) as unencrypted,
-    ):
-        reader, stranger = await asyncio.gather(
-            visitor.visit(right, IBAN, token=token),
-            visitor.visit(right, FAILED),
-        )
-        asked = [json.loads(record.message) for record in caplog.records]
-        caplog.clear()
-        blocked, silent = await asyncio.gather(
-            visitor.visit(foreign, FAILED, token=token),
-            visitor.visit(unencrypted, "RefundWorkflow", token=token),
-        )
-    assert "SEPA-R-3007-0" in reader.text
-    assert FAILED not in reader.text
-    assert IBAN not in stranger.text
-    assert {(line["wer"], line["status"]) for line in asked} == {("Bente", 200), (None, 401)}
-    # Von der falschen Adresse fragt der Browser vorher und schickt dann gar nichts: weder Token noch Payload.
-    assert IBAN not in blocked.text
-    assert [message for message in blocked.messages if "blocked by CORS policy" in message]
-    # Ein Token gibt die Web UI nur über https weiter; an eine Adresse mit http stellt sie keine Frage.
-    assert IBAN not in silent.text
-    assert not caplog.records
+
+    def found() -> set[tuple[str | None, int]]:
+        lines = [json.loads(record.message) for record in caplog.records]
+        return {(line["wer"], line["status"]) for line in lines}
+
+    return found
+
+
+Asked = Callable[[], set[tuple[str | None, int]]]
+Bente = tuple[CodecServer, str]
 
 
 @pytest.mark.browser
-async def test_on_the_own_computer_the_web_ui_reads_without_a_token(shop: Shop, visitor: Visitor) -> None:
+async def test_the_web_ui_shows_clear_text_with_a_token(
+    visitor: Visitor, bente: Bente, certificate: dict[str, str], asked: Asked
+) -> None:
+    office, token = bente
+    with running(office.app([visitor.origin]), **certificate) as url:
+        seen = await visitor.visit(url, IBAN, token=token)
+    assert "SEPA-R-3007-0" in seen.text
+    assert FAILED not in seen.text
+    assert asked() == {("Bente", 200)}
+
+
+@pytest.mark.browser
+async def test_the_web_ui_shows_only_an_error_without_a_token(visitor: Visitor, bente: Bente, asked: Asked) -> None:
+    with running(bente[0].app([visitor.origin])) as url:
+        assert IBAN not in (await visitor.visit(url, FAILED)).text
+    assert asked() == {(None, 401)}
+
+
+@pytest.mark.browser
+async def test_the_browser_sends_nothing_from_another_address(
+    visitor: Visitor, bente: Bente, certificate: dict[str, str], asked: Asked
+) -> None:
+    office, token = bente
+    other = visitor.origin.replace("127.0.0.1", "localhost")
+    with running(office.app([other]), **certificate) as url:
+        seen = await visitor.visit(url, FAILED, token=token)
+    assert IBAN not in seen.text
+    assert [message for message in seen.messages if "blocked by CORS policy" in message]
+    assert asked() == set(), "Der Browser fragt vorher und schickt dann weder Token noch Payload."
+
+
+@pytest.mark.browser
+async def test_on_the_own_computer_the_web_ui_reads_without_a_token(visitor: Visitor) -> None:
     anyone = Person("jeder", "", {Right.READ: frozenset(["default"])})
     office = CodecServer({"default": EncryptionCodec(NEW)}, People([], anyone))
-    with running(office.app([str(shop.server.ui_url)])) as url:
+    with running(office.app([visitor.origin])) as url:
         assert "SEPA-R-3007-0" in (await visitor.visit(url, IBAN)).text

@@ -1,5 +1,6 @@
 """Benannte Läufe des Musters: dieselbe Erstattung, gelesen von verschiedenen Leuten."""
 
+import socket
 import threading
 import time
 import uuid
@@ -67,21 +68,28 @@ def running(app: Starlette, **options: Any) -> Iterator[str]:
 
     `options` gehen an `uvicorn.Config`.
     """
+    # Ohne IPPROTO_TCP setzt asyncio kein TCP_NODELAY, und jede Antwort dauert 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="error", access_log=False, **options
+        app,
+        log_level="error",
+        access_log=False,
+        timeout_graceful_shutdown=1,  # Ein Browser hält Verbindungen offen.
+        **options,
     )
-    server, socket = uvicorn.Server(config), config.bind_socket()
-    thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
         while not server.started:
             time.sleep(0.005)
         scheme = "https" if config.is_ssl else "http"
-        yield f"{scheme}://127.0.0.1:{socket.getsockname()[1]}"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
-        socket.close()
+        listener.close()
 
 
 @dataclass(frozen=True)
