@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from kapitel16.verschluesselung.activities import RefundActivities
+    from kapitel16.verschluesselung.activities import ACCOUNT_BLOCKED, RefundActivities
     from kapitel16.verschluesselung.models import (
         Account,
         Approval,
@@ -71,8 +71,11 @@ class RefundWorkflow:
                 start_to_close_timeout=TIMEOUT,
             )
         except ActivityError as error:
-            self._problem = str(error.cause)
-            return None
+            cause = error.cause
+            if isinstance(cause, ApplicationError) and cause.type == ACCOUNT_BLOCKED:
+                self._problem = str(cause)
+                return None
+            raise
 
     @workflow.signal
     def approve(self, approval: Approval) -> None:

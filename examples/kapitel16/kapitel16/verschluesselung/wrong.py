@@ -84,7 +84,7 @@ class DataOnlyCodec(_Codec):
 
 # --8<-- [start:password]
 def key_from_password(password: str) -> bytes:
-    """Falsch: Ein Wort hat nicht die Stärke eines Schlüssels, und SHA-256 ist schnell."""
+    """Falsch: Ein Wort ist kein Schlüssel, und SHA-256 ist schnell."""
     return hashlib.sha256(password.encode()).digest()
 
 
