@@ -8,9 +8,9 @@ from verschluesselung_hilfen import open_office, until
 
 from dauerlauf.timelapse import Timelapse, result
 from kapitel16.verschluesselung.keys import ENVIRONMENT, KeyRing
-from kapitel16.verschluesselung.models import Refund
+from kapitel16.verschluesselung.models import Refund, State
 from kapitel16.verschluesselung.operate import UsageError, main, remove, usage
-from kapitel16.verschluesselung.scenarios import APPROVAL, GOOD
+from kapitel16.verschluesselung.scenarios import APPROVAL, GOOD, reached
 from kapitel16.verschluesselung.workflow import RefundWorkflow
 
 Command = Callable[..., tuple[int, str, str]]
@@ -67,7 +67,9 @@ async def test_a_key_goes_only_when_nobody_needs_it(timelapse: Timelapse, tmp_pa
         mine = f'TaskQueue = "{office.task_queue}"'
         running = f'{mine} AND ExecutionStatus = "Running"'
         async with office.worker(ring):
-            handle = await office.waiting(office.client(old))
+            handle = await office.start(office.client(old))
+            newer = office.client(ring).get_workflow_handle_for(RefundWorkflow.run, handle.id)
+            await reached(newer, State.AWAITING_APPROVAL)
 
             async def needed() -> bool:
                 return (await usage(timelapse.client, running))["alt"] == 1
@@ -75,7 +77,6 @@ async def test_a_key_goes_only_when_nobody_needs_it(timelapse: Timelapse, tmp_pa
             await until(needed)
             with pytest.raises(UsageError, match="„alt“ wird noch gebraucht: von 1 Ausführungen"):
                 await remove(timelapse.client, ring_file, "alt", running)
-            newer = office.client(ring).get_workflow_handle_for(RefundWorkflow.run, handle.id)
             await newer.signal(RefundWorkflow.approve, APPROVAL)
             await result(newer)
 
