@@ -288,6 +288,12 @@ def test_folgen_der_eingabe_sind_kein_unterschied() -> None:
     assert summary(found) == "Beide Läufe tun dasselbe, nur mit anderer Eingabe."
 
 
+def test_ein_wert_aus_mehreren_woertern_bleibt_einer() -> None:
+    references = References("", "")
+    sealed, opened = "IBAN prüfen; verschlüsselt (1,2 KiB)", "IBAN prüfen; holder: „Jörg Weiß“, cents: 49"
+    assert references.changes(sealed, opened) == ("verschlüsselt (1,2 KiB)", "holder: „Jörg Weiß“, cents: 49")
+
+
 def test_zahlen_fuer_sich_sind_nie_folge_der_eingabe() -> None:
     for one, other in (("quantity: 1", "quantity: 2"), ("1", "2")):
         left, right = Run(one).activity("a", "1"), Run(other).activity("a", "2")
