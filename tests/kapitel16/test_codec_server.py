@@ -416,6 +416,8 @@ def test_an_origin_is_written_exactly(origin: str) -> None:
         (False, True, [], "liegt kein Schlüsselbund"),
         (True, False, [], "ist nicht lesbar"),
         (True, True, ["--host", "0.0.0.0"], "nur mit TLS"),
+        (True, True, ["--zertifikat", "fehlt.pem"], "Das Zertifikat ist nicht zu gebrauchen"),
+        (True, True, ["--port", "{belegt}"], "lässt sich nicht öffnen"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(
@@ -427,8 +429,13 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     file.parent.mkdir()
     if folks:
         people.save(file, [])
-    assert server.main(["--schluessel", str(tmp_path), "--personen", str(file), *more]) == 2
-    assert text in capsys.readouterr().err
+    with server.listen("127.0.0.1", 0) as taken:
+        taken.listen()
+        more = [option.format(belegt=taken.getsockname()[1]) for option in more]
+        assert server.main(["--schluessel", str(tmp_path), "--personen", str(file), *more]) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.prozess

@@ -1,6 +1,5 @@
 """Benannte Läufe des Musters: dieselbe Erstattung, gelesen von verschiedenen Leuten."""
 
-import socket
 import threading
 import time
 import uuid
@@ -23,7 +22,7 @@ from dauerlauf.faults import event_reached
 from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
 from kapitel16.codec_server.people import People, new_person
-from kapitel16.codec_server.server import CodecServer
+from kapitel16.codec_server.server import CodecServer, listen
 from kapitel16.verschluesselung.bank import Bank
 from kapitel16.verschluesselung.codec import EncryptionCodec
 from kapitel16.verschluesselung.keys import KeyRing
@@ -68,9 +67,7 @@ def running(app: Starlette, **options: Any) -> Iterator[str]:
 
     `options` gehen an `uvicorn.Config`.
     """
-    # Ohne IPPROTO_TCP setzt asyncio kein TCP_NODELAY, und jede Antwort dauert 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         app,
         log_level="error",

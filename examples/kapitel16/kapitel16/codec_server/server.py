@@ -11,8 +11,10 @@ import argparse
 import asyncio
 import json
 import logging
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
@@ -216,23 +218,18 @@ def load_codecs(folder: Path) -> dict[str, PayloadCodec]:
     return {file.stem: EncryptionCodec(KeyRing.load(file)) for file in files}
 
 
-# --8<-- [start:main]
-async def serve(app: Starlette, options: argparse.Namespace) -> None:
-    """Betreibt die Anwendung bis SIGTERM oder Strg-C."""
-    config = uvicorn.Config(
-        app,
-        host=options.host,
-        port=options.port,
-        ssl_certfile=options.zertifikat,
-        ssl_keyfile=options.zertifikat_schluessel,
-        limit_concurrency=100,
-        access_log=False,  # Das Protokoll schreibt die Anwendung selbst.
-        log_level="warning",
-    )
-    await uvicorn.Server(config).serve()
-
-
-# --8<-- [end:main]
+def listen(host: str, port: int) -> socket.socket:
+    """Ein Socket unter dieser Adresse; wirft `OSError`, wenn sie nicht frei ist."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Ohne IPPROTO_TCP setzt asyncio kein TCP_NODELAY, und jede Antwort dauert 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -254,12 +251,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         everywhere = frozenset(options.jeder_liest or ())
         anyone = Person("jeder", "", {Right.READ: everywhere})
         people = People(load(options.personen), anyone if everywhere else None)
-        server = CodecServer(load_codecs(options.schluessel), people)
+        office = CodecServer(load_codecs(options.schluessel), people)
+        config = _configure(office.app(options.web_ui), options)
+        listener = listen(options.host, options.port)
     except (KeyRingError, PeopleError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    asyncio.run(serve(server.app(options.web_ui), options))
+    except OSError as error:
+        where = f"{options.host}:{options.port}"
+        print(f"{where} lässt sich nicht öffnen: {error.strerror}.", file=sys.stderr)
+        return 2
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([listener])
     return 0
+
+
+def _configure(app: Starlette, options: argparse.Namespace) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        ssl_certfile=options.zertifikat,
+        ssl_keyfile=options.zertifikat_schluessel,
+        limit_concurrency=100,
+        access_log=False,  # Das Protokoll schreibt die Anwendung selbst.
+        log_level="warning",
+    )
+    try:
+        config.load()
+    except OSError as error:
+        raise ValueError(f"Das Zertifikat ist nicht zu gebrauchen: {error}.") from None
+    return config
 
 
 # --8<-- [start:check]
