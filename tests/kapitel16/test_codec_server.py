@@ -274,6 +274,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read() -> None:
         answer = await office.http.post("/decode", content=endless(), headers=headers)
         assert answer.status_code == 413
         assert answer.json() == {"fehler": "Mehr als 1000 Bytes nimmt der Server nicht."}
+        assert read == 11
         assert (await office.ask("/decode", b"{}" + b" " * 998)).status_code == 200
 
 
