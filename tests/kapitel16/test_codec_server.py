@@ -155,10 +155,14 @@ class _Forgetful(EncryptionCodec):
         return []
 
 
-async def test_a_codec_that_answers_another_number_is_an_error_not_an_answer() -> None:
+async def test_a_codec_that_answers_another_number_is_an_error_not_an_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "nordlicht.audit")
     app = CodecServer({"shop": _Forgetful(SHOP)}, PEOPLE).app([UI])
     async with asking(app) as office:
         assert (await office.ask("/encode", question(plain(1)), "Anke")).status_code == 500
+    assert [json.loads(record.message)["status"] for record in caplog.records] == [500]
 
 
 # --- Wer was darf -----------------------------------------------------------------------------------------------------

@@ -55,6 +55,10 @@ class RefusedError(Exception):
         self.status = status
 
 
+TOO_SLOW = RefusedError(
+    HTTPStatus.REQUEST_TIMEOUT, "Die Anfrage kam nicht rechtzeitig an."
+)
+
 Entry = Mapping[str, str | None]
 Convert = Callable[[PayloadCodec, Sequence[Payload]], Awaitable[list[Payload]]]
 
@@ -130,12 +134,14 @@ class CodecServer:
                 async with asyncio.timeout(self._timeout_seconds):
                     given = _parse(await self._body(request))
                     found = await convert(codec, given)
+                same = sum(a == b for a, b in zip(given, found, strict=True))
             except TimeoutError:
-                text = "Die Anfrage kam nicht rechtzeitig an."
-                return _refuse(RefusedError(HTTPStatus.REQUEST_TIMEOUT, text), entry)
+                return _refuse(TOO_SLOW, entry)
             except RefusedError as refusal:
                 return _refuse(refusal, entry)
-            same = sum(a == b for a, b in zip(given, found, strict=True))
+            except Exception:
+                _log(entry, HTTPStatus.INTERNAL_SERVER_ERROR)
+                raise
             _log(entry, HTTPStatus.OK, {"payloads": len(found), "unveraendert": same})
             body = json_format.MessageToDict(Payloads(payloads=found))
             return JSONResponse(body, headers={"Cache-Control": "no-store"})
