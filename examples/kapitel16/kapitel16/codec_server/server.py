@@ -60,6 +60,7 @@ TOO_SLOW = RefusedError(
 )
 
 Entry = Mapping[str, str | None]
+Handler = Callable[[Request], Awaitable[Response]]
 Convert = Callable[[PayloadCodec, Sequence[Payload]], Awaitable[list[Payload]]]
 
 
@@ -121,9 +122,7 @@ class CodecServer:
     # --8<-- [end:routes]
 
     # --8<-- [start:answer]
-    def _route(
-        self, right: Right, convert: Convert
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def _route(self, right: Right, convert: Convert) -> Handler:
         async def answer(request: Request) -> Response:
             entry: dict[str, str | None] = {"recht": right, "wer": None}
             try:
