@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from temporalio.client import WorkflowHistory
 from temporalio.worker import Worker
 
 from dauerlauf import scenario as scenario_module
@@ -43,6 +44,19 @@ async def test_play_gibt_den_lauf_zurueck(timelapse: Timelapse, tmp_path: Path) 
     assert (run.status, list(run.notes)) == ("COMPLETED", ["Zwei Stunden sind um."])
     assert (tmp_path / "spur").read_text() == "da"
     assert run.history.workflow_id == "stunden"
+
+
+async def test_ein_szenario_zeigt_statt_der_gespeicherten_eine_gelesene_history(timelapse: Timelapse) -> None:
+    pattern = sample()
+
+    @pattern.scenario("gelesen", "Nur das erste Event ist zu sehen.")
+    async def seen(stage: Stage) -> None:
+        handle = await stage.start(SignalWorkflow.run, None, id="gelesen")
+        stored = await handle.fetch_history()
+        stage.show(WorkflowHistory(stored.workflow_id, stored.events[:1]))
+
+    run = await play(pattern.find("gelesen"), timelapse)
+    assert [event.event_id for event in run.history.events] == [1]
 
 
 async def test_play_beendet_was_noch_laeuft(timelapse: Timelapse) -> None:

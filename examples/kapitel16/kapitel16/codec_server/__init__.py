@@ -1,0 +1,1 @@
+"""Muster `codec_server`: Menschen lesen, was der Temporal Server nicht lesen kann."""
