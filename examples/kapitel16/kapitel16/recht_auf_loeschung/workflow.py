@@ -1,0 +1,225 @@
+"""Der Auftrag, seine beiden Child Workflows und die Löschung als Workflow."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from kapitel16.recht_auf_loeschung.activities import (
+        ErasureActivities,
+        OrderActivities,
+    )
+    from kapitel16.recht_auf_loeschung.models import (
+        INVOICE,
+        ORDER,
+        Destruction,
+        ErasureRecord,
+        ErasureRequest,
+        Invoice,
+        Order,
+        OrderView,
+        Parcel,
+        Payment,
+    )
+
+T = TypeVar("T")
+
+PAYMENT_PERIOD = timedelta(days=14)
+RETURN_PERIOD = timedelta(days=14)
+KEY_LIFETIME = timedelta(seconds=60)
+"""So lange hält ein Worker einen Schlüssel höchstens im Speicher."""
+
+
+def unlimited(seconds: float = 30) -> workflow.ActivityConfig:
+    """Jede Activity ist idempotent und darf wiederholt werden, bis sie gelingt."""
+    return workflow.ActivityConfig(
+        start_to_close_timeout=timedelta(seconds=seconds),
+        retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=10)),
+    )
+
+
+async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
+    """Führt `work` zu Ende, auch wenn währenddessen ein Abbruch eintrifft."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()
+
+
+@workflow.defn
+class OrderWorkflow:
+    """Ein Auftrag: Ware zurücklegen, Zahlung abwarten, liefern, Widerrufsfrist.
+
+    Ein Abbruch vor der Zahlung storniert. Danach wird geliefert, was bezahlt ist; nur
+    die Widerrufsfrist entfällt.
+    """
+
+    # --8<-- [start:order]
+    @workflow.init
+    def __init__(self, order: Order) -> None:
+        """Was den Ablauf steuert, kommt aus der ID, nicht aus löschbaren Daten."""
+        self._order = order
+        _, self._customer, _, self._number = workflow.info().workflow_id.split(
+            "/"
+        )  # (!)
+        self._payment: Payment | None = None
+        self._view = OrderView("wartet auf Zahlung", note=order.note)
+
+    @workflow.run
+    async def run(self, order: Order) -> OrderView:
+        """Läuft bis zum Ende der Widerrufsfrist."""
+        await workflow.execute_activity_method(
+            OrderActivities.reserve_stock, self._number, **unlimited()
+        )
+        try:
+            await workflow.wait_condition(
+                lambda: self._payment is not None, timeout=PAYMENT_PERIOD
+            )
+        except TimeoutError:
+            return await self._cancel_order()
+        except asyncio.CancelledError:
+            await self._cancel_order()
+            raise
+        return await finish_despite_cancel(self._deliver())
+
+    # --8<-- [end:order]
+
+    async def _cancel_order(self) -> OrderView:
+        await workflow.execute_activity_method(
+            OrderActivities.release_stock, self._number, **unlimited()
+        )
+        self._view.state = "storniert"
+        return self._view
+
+    # --8<-- [start:deliver]
+    async def _deliver(self) -> OrderView:
+        recipient = self._order.recipient or self._customer
+        await workflow.execute_child_workflow(
+            InvoiceWorkflow.run,
+            Invoice(self._customer, self._order.items, self._order.total_cents),
+            id=f"kunde/{self._customer}/{INVOICE}/{self._number}",
+        )
+        try:
+            self._view.label = await workflow.execute_child_workflow(
+                ParcelWorkflow.run,
+                Parcel(self._number, recipient),
+                id=f"kunde/{recipient}/{ORDER}/{self._number}-paket",  # (!)
+            )
+        except ChildWorkflowError:
+            self._view.state = "nicht zustellbar"
+            return self._view
+        self._view.state = "verschickt"
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: workflow.cancellation_reason() is not None,
+                timeout=RETURN_PERIOD,
+            )
+        self._view.state = "abgeschlossen"
+        return self._view
+
+    # --8<-- [end:deliver]
+
+    @workflow.signal
+    def pay(self, payment: Payment) -> None:
+        """Meldet den Zahlungseingang."""
+        self._payment = payment
+
+    @workflow.update
+    def change_note(self, note: str) -> str:
+        """Ändert den Vermerk und gibt den vorigen zurück."""
+        previous, self._view.note = self._view.note, note
+        return previous
+
+    @workflow.query
+    def view(self) -> OrderView:
+        """Wie es um den Auftrag steht."""
+        return self._view
+
+
+@workflow.defn
+class ParcelWorkflow:
+    """Ein Paket; der Workflow gehört der Person, an die es geht."""
+
+    @workflow.run
+    async def run(self, parcel: Parcel) -> str:
+        """Verschickt es und gibt die Aufschrift zurück."""
+        return await finish_despite_cancel(
+            workflow.execute_activity_method(
+                OrderActivities.ship_parcel, parcel, **unlimited()
+            )
+        )
+
+
+@workflow.defn
+class InvoiceWorkflow:
+    """Eine Rechnung; ihr Schlüssel hat einen eigenen Zweck."""
+
+    @workflow.run
+    async def run(self, invoice: Invoice) -> str:
+        """Schreibt die Rechnung."""
+        return await finish_despite_cancel(
+            workflow.execute_activity_method(
+                OrderActivities.write_invoice, invoice, **unlimited()
+            )
+        )
+
+
+@workflow.defn
+class ErasureWorkflow:
+    """Löscht die Daten einer Person: erst enden ihre Workflows, dann ihr Schlüssel.
+
+    Jeder Schritt ist idempotent. Ein abgebrochener oder doppelter Antrag schadet nicht.
+    """
+
+    # --8<-- [start:erasure]
+    @workflow.run
+    async def run(self, request: ErasureRequest) -> ErasureRecord:
+        """Vom Antrag bis zum Protokoll."""
+        await self._do(ErasureActivities.close_account, request)
+        await self._await_end(request)
+        terminated = await self._do(ErasureActivities.terminate_running, request)
+        destroyed_at = await self._do(
+            ErasureActivities.destroy_keys,
+            Destruction(
+                request.customer,
+                request.key_ids,
+                workflow.now().isoformat("T", "seconds"),
+            ),
+        )
+        await workflow.sleep(KEY_LIFETIME)  # (1)
+        terminated += await self._do(
+            ErasureActivities.terminate_running, request
+        )  # (2)
+        proof = await self._do(ErasureActivities.prove_erasure, request)  # (3)
+        record = ErasureRecord(
+            request.customer, request.purposes, destroyed_at, terminated, proof
+        )
+        await self._do(ErasureActivities.record_erasure, record)
+        return record
+
+    # --8<-- [end:erasure]
+
+    # --8<-- [start:await-end]
+    async def _await_end(self, request: ErasureRequest) -> None:
+        """Lässt laufenden Workflows Zeit, selbst zu enden; höchstens die Schonfrist."""
+        deadline = workflow.now() + timedelta(seconds=request.grace_seconds)
+        pause = timedelta(minutes=1)
+        while await self._do(ErasureActivities.end_running, request):
+            if workflow.now() + pause > deadline:
+                return
+            await workflow.sleep(pause)
+            pause *= 2
+
+    # --8<-- [end:await-end]
+
+    async def _do(self, step: Any, arg: Any) -> Any:
+        return await workflow.execute_activity_method(
+            step, arg, heartbeat_timeout=timedelta(seconds=30), **unlimited(600)
+        )
