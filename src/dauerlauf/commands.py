@@ -138,9 +138,10 @@ async def _report(out: Console, run: Run, *, title: bool = True, full: bool) -> 
         out.print(f"{run.scenario.name}: {run.scenario.title}", style="bold cyan")
     if full:
         history = normalise(run.history)
-        sources = await source_lines(history, run.scenario.pattern.workflows)
+        pattern = run.scenario.pattern
+        sources = await source_lines(history, pattern.workflows, data_converter=pattern.data_converter)
         found = steps(history, sources=sources, queries=normalise_queries(run.queries, run.history))
-        out.print(timeline.table(found, run.scenario.pattern.legend, limit=DETAIL_LIMIT))
+        out.print(timeline.table(found, pattern.legend, limit=DETAIL_LIMIT))
     findings = Table.grid(padding=(0, 2))
     findings.add_row("Ausgang", run.status)
     for note in run.notes:
@@ -176,7 +177,7 @@ def show(pattern: str, scenario: str | None, *, svg: bool, full: bool) -> None:
         if not recording.is_file():
             raise DauerlaufError(f"„{chosen.name}“ ist nicht aufgezeichnet; `dauerlauf zeichne-auf {found.name}`.")
         history = load(recording)
-        sources = _run(source_lines(history, found.workflows))
+        sources = _run(source_lines(history, found.workflows, data_converter=found.data_converter))
         run = steps(history, sources=sources, queries=load_queries(recording))
         if svg:
             picture = timeline.svg(run, found.legend, title=chosen.title, wide=True, style=len(scenarios) == 1)

@@ -190,14 +190,15 @@ async def _play(
     scenario: Scenario, file: Path, title: str, library: "_Library", point: CrashPoint | None = None
 ) -> PlayedRun:
     history = load(file)
-    traced = await trace(history, scenario.pattern.workflows)
+    pattern = scenario.pattern
+    traced = await trace(history, pattern.workflows, data_converter=pattern.data_converter)
     found = steps(history, sources=traced.sources, queries=load_queries(file))
     entries = tuple(
         Entry(step.number, step.event, timeline.clock_text(step.time), step.title, step.internal)
         for step in found
         if step.kind is not StepKind.QUERY
     )
-    frames = _Frames(found, traced, timeline.rows(found, scenario.pattern.legend), library, point).build()
+    frames = _Frames(found, traced, timeline.rows(found, pattern.legend), library, point).build()
     return PlayedRun(title, found, entries, tuple(_with_changes(frames)))
 
 

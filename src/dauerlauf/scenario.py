@@ -20,6 +20,7 @@ from typing import Any
 
 import temporalio.api.operatorservice.v1 as operatorservice
 import temporalio.client
+import temporalio.converter
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
@@ -141,6 +142,7 @@ class Pattern:
 
     `workflows` sind die Klassen, mit denen sich die Histories der Szenarien wieder abspielen lassen;
     `search_attributes` nennt Suchattribute, die der Server kennen muss, mit ihrem Typ (etwa `"Keyword"`).
+    `data_converter` liest beim Abspielen die Payloads der Aufzeichnungen; die Clients der Szenarien betrifft er nicht.
     """
 
     def __init__(
@@ -153,6 +155,7 @@ class Pattern:
         workflows: Sequence[type],
         legend: Legend | None = None,
         search_attributes: Mapping[str, str] | None = None,
+        data_converter: temporalio.converter.DataConverter = temporalio.converter.DataConverter.default,
     ) -> None:
         self.name = name
         self.chapter = chapter
@@ -161,6 +164,7 @@ class Pattern:
         self.workflows = tuple(workflows)
         self.legend = legend or Legend()
         self.search_attributes = dict(search_attributes or {})
+        self.data_converter = data_converter
         self.scenarios: dict[str, Scenario] = {}
         self.crash_stages: dict[str, CrashStageFunction] = {}
 

@@ -31,10 +31,11 @@ def build(context: PageContext, directive: Directive) -> Element:
     recorded = history.load(file)
     # Ein Replay beim Bau: Es nennt zu jedem Event die Zeile im Workflow und scheitert, wenn Bild und Code nicht
     # mehr zusammenpassen.
-    sources = asyncio.run(history.source_lines(recorded, scenario.pattern.workflows))
+    pattern = scenario.pattern
+    sources = asyncio.run(history.source_lines(recorded, pattern.workflows, data_converter=pattern.data_converter))
     steps = history.steps(recorded, sources=sources, queries=history.load_queries(file))
     caption = directive.text or ""
-    picture = timeline.html(steps, scenario.pattern.legend, title=caption, style=context.first(STYLE))
+    picture = timeline.html(steps, pattern.legend, title=caption, style=context.first(STYLE))
     return figure(context, "lauf", f"lauf-{slug(scenario.name)}", caption, picture)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, HeaderCodecBehavior
 from temporalio.converter import (
     DataConverter,
     DefaultFailureConverterWithEncodedAttributes,
@@ -143,6 +144,14 @@ def data_converter(codec: PayloadCodec) -> DataConverter:
         payload_codec=codec,
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,  # (!)
     )
+
+
+def encrypted(client: Client, codec: PayloadCodec) -> Client:
+    """Derselbe Client; alle Payloads gehen durch den Codec, auch die in Headern."""
+    config = client.config()
+    config["data_converter"] = data_converter(codec)
+    config["header_codec_behavior"] = HeaderCodecBehavior.CODEC  # (!)
+    return Client(**config)
 
 
 # --8<-- [end:converter]
