@@ -97,7 +97,7 @@ class ErasureActivities:
     # --8<-- [start:end-running]
     @activity.defn
     async def end_running(self, request: ErasureRequest) -> int:
-        """Bricht laufende Workflows ab; gibt zurück, wie viele nach kurzer Zeit bleiben."""
+        """Bricht laufende Workflows ab; gibt zurück, wie viele danach bleiben."""
         patience = time.monotonic() + request.patience_seconds
         async for execution in self._executions(request, running=True):
             await _unless_gone(self._handle(execution).cancel())

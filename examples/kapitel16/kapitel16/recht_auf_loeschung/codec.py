@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
     JSONPlainPayloadConverter,
     PayloadCodec,
@@ -20,7 +21,6 @@ from temporalio.converter import (
 
 from kapitel16.recht_auf_loeschung.key_store import KeyCache, KeyDestroyedError
 from kapitel16.verschluesselung.codec import (
-    data_converter,
     is_sealed,
     key_id_of,
     open_sealed,
@@ -29,9 +29,9 @@ from kapitel16.verschluesselung.codec import (
 
 COMPANY = "betrieb"
 ERASED = "gelöscht"
-ERASED_KEY = "erased-key-id"
+ERASED_MARK = "erased"
 
-_PERSON_ID = re.compile(r"kunde/(?P<number>K-\d{6})/(?P<purpose>[a-z]+)/.+")
+_PERSON_ID = re.compile(r"kunde/(?P<number>[0-9a-f-]{36})/(?P<purpose>[a-z]+)/.+")
 _COMPANY_ID = re.compile(r"betrieb/.+")
 
 
@@ -48,7 +48,7 @@ def owner(workflow_id: str) -> str:
         return COMPANY
     raise OwnerUnknownError(  # (!)
         f"„{workflow_id}“ sagt nicht, wessen Daten das sind; erwartet war "
-        "„kunde/K-…/<zweck>/…“ oder „betrieb/…“."
+        "„kunde/<nummer>/<zweck>/…“ oder „betrieb/…“."
     )
 
 
@@ -80,7 +80,7 @@ class PersonCodec(PayloadCodec, WithSerializationContext):
         except KeyDestroyedError:
             if self._strict:
                 raise
-            return [tombstone(key_id) for _ in payloads]  # (!)
+            return [tombstone() for _ in payloads]  # (!)
         return [seal(payload, key_id, key) for payload in payloads]
 
     # --8<-- [end:codec]
@@ -97,13 +97,13 @@ class PersonCodec(PayloadCodec, WithSerializationContext):
         try:
             return open_sealed(payload, self._keys.key(key_id))
         except KeyDestroyedError:  # (!)
-            return tombstone(key_id)
+            return tombstone()
 
 
-def tombstone(key_id: str) -> Payload:
+def tombstone() -> Payload:
     """Lesbares JSON: Auch Web UI und CLI zeigen es hinter einem Codec-Server."""
     return Payload(
-        metadata={"encoding": b"json/plain", ERASED_KEY: key_id.encode()},
+        metadata={"encoding": b"json/plain", ERASED_MARK: b"true"},
         data=json.dumps(ERASED, ensure_ascii=False).encode(),
     )
 
@@ -130,10 +130,12 @@ class TombstoneConverter(JSONPlainPayloadConverter):
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         """Wie die Basisklasse; wirft `ErasedError` bei einem Typ ohne Platzhalter."""
-        if ERASED_KEY not in payload.metadata:
+        if ERASED_MARK not in payload.metadata:
             return super().from_payload(payload, type_hint)
-        if type_hint in (None, str, Any):
+        if type_hint in (None, Any, str):
             return ERASED
+        if type_hint is type(None):
+            return None
         if isinstance(type_hint, Erasable):
             return type_hint.erased()
         raise ErasedError(f"{type_hint} hat keinen Platzhalter für gelöschte Daten.")
@@ -158,10 +160,16 @@ class ErasablePayloadConverter(CompositePayloadConverter):
         )
 
 
-def person_converter(codec: PayloadCodec) -> DataConverter:
-    """Der Konverter für Clients und Worker; auch Fehlertexte sind versiegelt."""
+def person_converter(codec: PayloadCodec | None) -> DataConverter:
+    """Der Konverter für Clients und Worker; auch Fehlertexte sind versiegelt.
+
+    Ohne Codec liest er schon entschlüsselte Histories.
+    """
     return dataclasses.replace(
-        data_converter(codec), payload_converter_class=ErasablePayloadConverter
+        DataConverter.default,
+        payload_codec=codec,
+        payload_converter_class=ErasablePayloadConverter,
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 
 

@@ -10,7 +10,7 @@ ORDER, INVOICE = "auftrag", "rechnung"
 PURPOSES = (ORDER, INVOICE)
 """Je Person und Zweck ein Schlüssel: Rechnungen bleiben, wenn Aufträge gehen."""
 
-_NUMBER = re.compile(r"K-\d{6}")
+_NUMBER = re.compile(r"[0-9a-f-]{36}")
 
 
 @dataclass
@@ -113,7 +113,7 @@ class ErasureRequest:
     def __post_init__(self) -> None:
         """Wirft `ValueError` bei etwas anderem als einer Kundennummer."""
         if not _NUMBER.fullmatch(self.customer):
-            raise ValueError("Löschen lässt sich nur unter einer Kundennummer (K-…).")
+            raise ValueError("Löschen lässt sich nur unter einer Kundennummer.")
 
     # --8<-- [end:request]
 

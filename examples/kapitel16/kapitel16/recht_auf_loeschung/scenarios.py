@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import timedelta
-from pathlib import Path
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from temporalio.client import (
-    Client,
     WorkflowExecutionStatus,
-    WorkflowFailureError,
     WorkflowHandle,
     WorkflowHistory,
 )
@@ -19,8 +17,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 from dauerlauf.scenario import CrashStage, Legend, Pattern, Stage
 from dauerlauf.timelapse import result
-from dauerlauf.worker_process import WorkerProcess
-from kapitel16.recht_auf_loeschung.codec import PersonCodec, with_person_keys
+from dauerlauf.worker_process import WorkerProcess, rescue
+from kapitel16.recht_auf_loeschung.codec import person_converter, with_person_keys
 from kapitel16.recht_auf_loeschung.key_store import KeyCache, KeyStore
 from kapitel16.recht_auf_loeschung.models import (
     Customer,
@@ -41,6 +39,8 @@ PATTERN = Pattern(
     problem="Die Daten einer Person sollen aus unveränderlichen Histories "
     "verschwinden.",
     workflows=WORKFLOWS,
+    # Aufgezeichnet ist, was die Workflows sahen: Klartext und Grabsteine.
+    data_converter=person_converter(None),
     legend=Legend(
         compensations=frozenset({"release_stock"}),
         services={
@@ -62,10 +62,10 @@ TIME_LIMIT = 40.0
 WORKER = "kapitel16.recht_auf_loeschung.worker:create_worker"
 
 MEIKE = Customer(
-    "K-100123", "Meike Jürgensen", "meike@example.org", "Möwenweg 3", "25813 Husum"
+    "", "Meike Jürgensen", "meike@example.org", "Möwenweg 3", "25813 Husum"
 )
 ANKE = Customer(
-    "K-100124", "Anke Weiß", "anke@example.org", "Süderhofenden 8", "24937 Flensburg"
+    "", "Anke Weiß", "anke@example.org", "Süderhofenden 8", "24937 Flensburg"
 )
 LAMP = Order(["Sturmlaterne"], 4990, note="Bitte bei Frau Groß klingeln")
 
@@ -91,52 +91,268 @@ class Office:
     """Der Shop und die Datenschutzstelle: ein Client mit Schlüsseln, ohne Cache."""
 
     def __init__(self, stage: Stage) -> None:
+        """Nimmt zwei Kundinnen auf; ihre Nummern sind zufällig."""
         self._stage = stage
         self.register = Register(stage.folder)
         self.keys = KeyStore(stage.folder)
-        self.client = with_person_keys(
+        stage.client = with_person_keys(
             stage.client, KeyCache(self.keys, 0), strict=True
         )
-        for customer in (MEIKE, ANKE):
+        self.meike = replace(MEIKE, number=str(uuid4()))
+        self.anke = replace(ANKE, number=str(uuid4()))
+        for customer in (self.meike, self.anke):
             self.register.register(customer)
 
     async def order(self, customer: Customer, number: str, order: Order = LAMP) -> Any:
-        """Gibt einen Auftrag auf, der mit echter Uhr auf die Zahlung wartet."""
-        return await self.start(
-            OrderWorkflow.run, order, id=f"kunde/{customer.number}/auftrag/{number}"
-        )
+        """Gibt einen Auftrag auf; seine Uhr springt nicht von selbst."""
+        timelapse = self._stage.timelapse
+        with timelapse.unskipped() if timelapse else nullcontext():
+            return await self._start(
+                OrderWorkflow.run, order, id=f"kunde/{customer.number}/auftrag/{number}"
+            )
+
+    async def shipped_order(
+        self, customer: Customer, number: str, **change: Any
+    ) -> Any:
+        """Ein bezahlter und verschickter Auftrag in der Widerrufsfrist."""
+        handle = await self.order(customer, number, replace(LAMP, **change))
+        await reached(handle, "wartet auf Zahlung")
+        await handle.signal(OrderWorkflow.pay, Payment("DE89 3704 0044 0532 0130 00"))
+        await reached(handle, "verschickt")
+        return handle
 
     async def request(self, customer: Customer, **options: Any) -> Any:
         """Beantragt die Löschung; ein laufender Antrag wird nicht verdoppelt."""
-        return await self.start(
+        return await self._start(
             ErasureWorkflow.run,
             ErasureRequest(customer.number, **options),
             id=f"betrieb/loeschung/{customer.number}",
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
 
-    async def start(self, workflow: Any, arg: Any, *, id: str, **options: Any) -> Any:
-        """Startet einen Workflow mit versiegelten Daten."""
-        handle = await self.client.start_workflow(
-            workflow, arg, id=id, task_queue=self._stage.task_queue, **options
+    async def erase(self, customer: Customer, **options: Any) -> ErasureRecord:
+        """Beantragt die Löschung und wartet auf das Protokoll."""
+        return await self.recorded(await self.request(customer, **options))
+
+    async def recorded(self, handle: Any) -> ErasureRecord:
+        """Wartet auf das Protokoll und hält es fest."""
+        record: ErasureRecord = await result(handle, TIME_LIMIT)
+        self._stage.note(
+            f"Protokoll: {record.terminated} beendet, {record.proof.histories} "
+            f"Histories, {record.proof.sealed} Payloads gelöscht, "
+            f"{record.proof.readable} lesbar"
         )
+        return record
+
+    async def look(self, handle: Any) -> None:
+        """Fragt den Auftrag und hält die Antwort fest."""
+        view = await handle.query(OrderWorkflow.view)
+        label = view.label or "keine Aufschrift"
+        self._stage.note(f"Auftrag: {view.state}, {label}, Vermerk: {view.note}")
+
+    def audit(self) -> None:
+        """Hält fest, wo die Ware ist und wen die Stammdaten kennen."""
+        stock = self.register.stock().items()
+        self._stage.note(
+            "Lager: " + ", ".join(f"{key} {state}" for key, state in stock)
+        )
+        known = [
+            customer.name
+            for customer in (self.meike, self.anke)
+            if self.register.accepts_orders(customer.number)
+        ]
+        self._stage.note(f"Stammdaten: {', '.join(known)}")
+
+    async def _start(self, workflow: Any, arg: Any, **options: Any) -> Any:
+        handle = await self._stage.start(workflow, arg, **options)
         return ReadableHandle(
-            self.client,
+            self._stage.client,
             handle.id,
             result_run_id=handle.result_run_id,
             result_type=handle._result_type,
         )
 
-    def show(self, handle: Any) -> None:
-        """Das Szenario zeigt die History dieses Workflows."""
-        self._stage.handle = handle
 
-
-def state(handle: Any, wanted: str) -> Any:
+async def reached(handle: Any, state: str) -> None:
     """Wartet, bis der Auftrag so weit ist."""
-
-    async def wait() -> None:
-        while (await handle.query(OrderWorkflow.view)).state != wanted:
+    async with asyncio.timeout(TIME_LIMIT):
+        while (await handle.query(OrderWorkflow.view)).state != state:
             await asyncio.sleep(0.02)
 
-    return asyncio.wait_for(wait(), TIME_LIMIT)
+
+@asynccontextmanager
+async def open_shop(
+    stage: Stage, identity: str = "worker-1"
+) -> AsyncIterator[KeyCache]:
+    """Ein Worker ohne Gedächtnis für Schlüssel: Löschungen wirken sofort."""
+    keys = KeyCache(KeyStore(stage.folder), 0)
+    client = stage.worker_client(identity)
+    async with create_worker(
+        client, stage.folder, task_queue=stage.task_queue, keys=keys
+    ):
+        yield keys
+
+
+@PATTERN.scenario("bestellung", "Eine Kundin bestellt, zahlt und bekommt ihr Paket.")
+async def ordered(stage: Stage) -> None:
+    """Der Auftrag, um dessen Daten es geht."""
+    office = Office(stage)
+    async with open_shop(stage):
+        handle = await office.shipped_order(office.meike, "N-1001")
+        stage.handle = handle
+        await office.look(handle)
+        if stage.timelapse:
+            await stage.timelapse.fast_forward(handle)
+            await result(handle, TIME_LIMIT)
+    office.audit()
+
+
+@PATTERN.scenario(
+    "glatt", "Die Kundin verlangt die Löschung; ihr Auftrag ist schon abgeschlossen."
+)
+async def smooth(stage: Stage) -> None:
+    """Vom Antrag bis zum Protokoll; danach ist nichts mehr lesbar."""
+    office = Office(stage)
+    async with open_shop(stage):
+        order = await closed_order(stage, office)
+        handle = await office.request(office.meike)
+        stage.handle = handle
+        await office.recorded(handle)
+        await office.look(order)
+    office.audit()
+
+
+async def closed_order(stage: Stage, office: Office) -> Any:
+    """Ein Auftrag, der hinter uns liegt: noch vor der Zahlung storniert."""
+    order = await office.order(office.meike, "N-1001")
+    await reached(order, "wartet auf Zahlung")
+    await order.cancel()
+    await result(order, TIME_LIMIT)
+    return order
+
+
+@PATTERN.crash_stage("glatt")
+@asynccontextmanager
+async def until_crash(stage: Stage) -> AsyncIterator[CrashStage]:
+    """Dieselbe Löschung mit Workern, die sterben; Schlüssel und Protokoll bleiben."""
+    office = Office(stage)
+    async with open_shop(stage):
+        await closed_order(stage, office)
+    arguments = {"folder": stage.folder, "task_queue": stage.task_queue}
+    yield CrashStage(WORKER, arguments, lambda: office.request(office.meike))
+
+
+@PATTERN.scenario(
+    "andere-laeuft-weiter",
+    "Anke hat Meike beschenkt; Meike wird gelöscht, Ankes Auftrag läuft zu Ende.",
+)
+async def other_goes_on(stage: Stage) -> None:
+    """Ankes Workflow enthielt Meikes Anschrift und findet nun einen Grabstein."""
+    office = Office(stage)
+    async with open_shop(stage):
+        handle = await office.shipped_order(
+            office.anke, "N-1002", recipient=office.meike.number
+        )
+        stage.handle = handle
+        await office.look(handle)
+        await office.erase(office.meike)
+    async with open_shop(stage, "worker-2"):
+        await office.look(handle)
+        if stage.timelapse:
+            await stage.timelapse.fast_forward(handle)
+            view = await result(handle, TIME_LIMIT)
+            stage.note(f"Ergebnis: {view.state}, {view.label}")
+    office.audit()
+
+
+@PATTERN.scenario(
+    "waehrend-der-bestellung",
+    "Die Löschung trifft einen Auftrag, der auf die Zahlung wartet; er storniert sich.",
+)
+async def while_ordering(stage: Stage) -> None:
+    """Erst endet der Workflow ordentlich, dann verschwindet der Schlüssel."""
+    office = Office(stage)
+    async with open_shop(stage):
+        order = await office.order(office.meike, "N-1003")
+        await reached(order, "wartet auf Zahlung")
+        handle = await office.request(office.meike)
+        stage.handle = handle
+        await office.recorded(handle)
+        stage.note(f"Auftrag: {await status(order)}")
+    office.audit()
+
+
+async def status(handle: Any) -> str:
+    """Der Status eines Workflows."""
+    found: WorkflowExecutionStatus = (await handle.describe()).status
+    return found.name
+
+
+@PATTERN.scenario(
+    "schonfrist-vorbei",
+    "Ein Auftrag reagiert nicht auf den Abbruch; nach der Schonfrist endet er hart.",
+)
+async def grace_over(stage: Stage) -> None:
+    """Sein Worker steht still; beenden lässt er sich trotzdem."""
+    office = Office(stage)
+    order = await stage.client.start_workflow(
+        OrderWorkflow.run,
+        LAMP,
+        id=f"kunde/{office.meike.number}/auftrag/N-1004",
+        task_queue=f"{stage.task_queue}-niemand",
+    )
+    async with open_shop(stage):
+        grace = 3_600.0 if stage.timelapse else 0.0
+        handle = await office.request(
+            office.meike, grace_seconds=grace, patience_seconds=0
+        )
+        stage.handle = handle
+        await office.recorded(handle)
+        stage.note(f"Auftrag: {await status(order)}")
+
+
+@PATTERN.scenario(
+    "worker-stirbt",
+    "Der Worker stirbt, als der Schlüssel vernichtet ist; ein anderer macht weiter.",
+)
+async def worker_dies(stage: Stage) -> None:
+    """Die Vernichtung wirkte, niemand hat es gemeldet; sie wirkt kein zweites Mal."""
+    office = Office(stage)
+    async with open_shop(stage):
+        await closed_order(stage, office)
+    plan = FaultPlan((ActivityFault("destroy_keys", ActivityAction.KILL_AFTER),))
+    arguments = {"folder": stage.folder, "task_queue": stage.task_queue}
+    async with await WorkerProcess.start(
+        WORKER, stage.client, arguments=arguments, plan=plan
+    ) as first:
+        handle = await office.request(office.meike)
+        stage.handle = handle
+        stage.note(f"worker-1: Prozess beendet mit Code {await first.died()} (SIGKILL)")
+    async with await WorkerProcess.start(
+        WORKER, stage.client, arguments=arguments, identity="worker-2"
+    ) as second:
+        helper = asyncio.create_task(rescue(stage.client, handle, first.identity))
+        await office.recorded(handle)
+        helper.cancel()
+        await second.stop()
+    stage.note(f"Protokolleinträge: {len(office.register.records())}")
+
+
+@PATTERN.scenario(
+    "doppelt", "Zwei Anträge auf einmal und später ein dritter: eine Löschung."
+)
+async def twice(stage: Stage) -> None:
+    """Der zweite Antrag hängt sich an den ersten, der dritte bestätigt ihn."""
+    office = Office(stage)
+    async with open_shop(stage):
+        await closed_order(stage, office)
+        first = await office.request(office.meike)
+        second = await office.request(office.meike)
+        same = first.result_run_id == second.result_run_id
+        stage.note(f"Zweiter Antrag: {'derselbe Lauf' if same else 'ein neuer Lauf'}")
+        record = await office.recorded(first)
+        third = await office.request(office.meike)
+        stage.handle = third
+        again = await office.recorded(third)
+        same = again.destroyed_at == record.destroyed_at
+        stage.note(f"Dritter Antrag: {'derselbe' if same else 'ein neuer'} Zeitpunkt")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -36,12 +36,16 @@ KEY_LIFETIME = timedelta(seconds=60)
 """So lange hält ein Worker einen Schlüssel höchstens im Speicher."""
 
 
-def unlimited(seconds: float = 30) -> workflow.ActivityConfig:
-    """Jede Activity ist idempotent und darf wiederholt werden, bis sie gelingt."""
-    return workflow.ActivityConfig(
-        start_to_close_timeout=timedelta(seconds=seconds),
-        retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=10)),
-    )
+# Jede Activity ist idempotent und darf wiederholt werden, bis sie gelingt.
+UNLIMITED = RetryPolicy(maximum_interval=timedelta(minutes=10))
+SHORT = workflow.ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30), retry_policy=UNLIMITED
+)
+LONG = workflow.ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=UNLIMITED,
+)
 
 
 async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
@@ -70,33 +74,36 @@ class OrderWorkflow:
             "/"
         )  # (!)
         self._payment: Payment | None = None
-        self._view = OrderView("wartet auf Zahlung", note=order.note)
+        self._view = OrderView("angenommen", note=order.note)
 
     @workflow.run
     async def run(self, order: Order) -> OrderView:
-        """Läuft bis zum Ende der Widerrufsfrist."""
+        """Läuft bis zum Ende der Widerrufsfrist; ein Abbruch kürzt nur das Warten."""
+        return await finish_despite_cancel(self._settle())
+
+    async def _settle(self) -> OrderView:
         await workflow.execute_activity_method(
-            OrderActivities.reserve_stock, self._number, **unlimited()
+            OrderActivities.reserve_stock, self._number, **SHORT
         )
-        try:
-            await workflow.wait_condition(
-                lambda: self._payment is not None, timeout=PAYMENT_PERIOD
-            )
-        except TimeoutError:
-            return await self._cancel_order()
-        except asyncio.CancelledError:
-            await self._cancel_order()
-            raise
-        return await finish_despite_cancel(self._deliver())
-
-    # --8<-- [end:order]
-
-    async def _cancel_order(self) -> OrderView:
+        self._view.state = "wartet auf Zahlung"
+        await self._wait(lambda: self._payment is not None, PAYMENT_PERIOD)
+        if self._payment is not None:
+            return await self._deliver()
         await workflow.execute_activity_method(
-            OrderActivities.release_stock, self._number, **unlimited()
+            OrderActivities.release_stock, self._number, **SHORT
         )
         self._view.state = "storniert"
         return self._view
+
+    async def _wait(self, reached: Callable[[], bool], period: timedelta) -> None:
+        """Wartet, bis es so weit ist, die Zeit um ist oder ein Abbruch eintrifft."""
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: reached() or workflow.cancellation_reason() is not None,
+                timeout=period,
+            )
+
+    # --8<-- [end:order]
 
     # --8<-- [start:deliver]
     async def _deliver(self) -> OrderView:
@@ -116,11 +123,7 @@ class OrderWorkflow:
             self._view.state = "nicht zustellbar"
             return self._view
         self._view.state = "verschickt"
-        with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: workflow.cancellation_reason() is not None,
-                timeout=RETURN_PERIOD,
-            )
+        await self._wait(lambda: False, RETURN_PERIOD)
         self._view.state = "abgeschlossen"
         return self._view
 
@@ -152,7 +155,7 @@ class ParcelWorkflow:
         """Verschickt es und gibt die Aufschrift zurück."""
         return await finish_despite_cancel(
             workflow.execute_activity_method(
-                OrderActivities.ship_parcel, parcel, **unlimited()
+                OrderActivities.ship_parcel, parcel, **SHORT
             )
         )
 
@@ -166,7 +169,7 @@ class InvoiceWorkflow:
         """Schreibt die Rechnung."""
         return await finish_despite_cancel(
             workflow.execute_activity_method(
-                OrderActivities.write_invoice, invoice, **unlimited()
+                OrderActivities.write_invoice, invoice, **SHORT
             )
         )
 
@@ -220,6 +223,4 @@ class ErasureWorkflow:
     # --8<-- [end:await-end]
 
     async def _do(self, step: Any, arg: Any) -> Any:
-        return await workflow.execute_activity_method(
-            step, arg, heartbeat_timeout=timedelta(seconds=30), **unlimited(600)
-        )
+        return await workflow.execute_activity_method(step, arg, **LONG)
