@@ -116,7 +116,7 @@ class ErasureActivities:
         number = 0
         async for execution in self._executions(request, running=True):
             # Der Grund steht im Klartext in der History.
-            ended = self._handle(execution).terminate("Löschung")
+            ended = self._handle(execution).terminate(reason="Löschung")
             number += await _unless_gone(ended)
         return number
 

@@ -89,7 +89,7 @@ class OrderView:
 
     state: str
     label: str = ""
-    """Die Aufschrift des Pakets."""
+    """Die Aufschrift des Pakets, wenn es an die Kundin selbst geht."""
     note: str = ""
 
     @classmethod

@@ -147,7 +147,7 @@ class Office:
     async def look(self, handle: Any) -> None:
         """Fragt den Auftrag und hält die Antwort fest."""
         view = await handle.query(OrderWorkflow.view)
-        label = view.label or "keine Aufschrift"
+        label = view.label or "ohne Aufschrift"
         self._stage.note(f"Auftrag: {view.state}, {label}, Vermerk: {view.note}")
 
     def audit(self) -> None:
@@ -261,7 +261,7 @@ async def other_goes_on(stage: Stage) -> None:
         if stage.timelapse:
             await stage.timelapse.fast_forward(handle)
             view = await result(handle, TIME_LIMIT)
-            stage.note(f"Ergebnis: {view.state}, {view.label}")
+            stage.note(f"Ergebnis: {view.state}")
     office.audit()
 
 

@@ -114,14 +114,16 @@ class OrderWorkflow:
             id=f"kunde/{self._customer}/{INVOICE}/{self._number}",
         )
         try:
-            self._view.label = await workflow.execute_child_workflow(
+            label = await workflow.execute_child_workflow(
                 ParcelWorkflow.run,
                 Parcel(self._number, recipient),
-                id=f"kunde/{recipient}/{ORDER}/{self._number}-paket",  # (!)
+                id=f"kunde/{recipient}/{ORDER}/{self._number}-paket",  # (1)
             )
         except ChildWorkflowError:
             self._view.state = "nicht zustellbar"
             return self._view
+        if recipient == self._customer:  # (2)
+            self._view.label = label
         self._view.state = "verschickt"
         await self._wait(lambda: False, RETURN_PERIOD)
         self._view.state = "abgeschlossen"
@@ -193,7 +195,7 @@ class ErasureWorkflow:
             Destruction(
                 request.customer,
                 request.key_ids,
-                workflow.now().isoformat("T", "seconds"),
+                workflow.now().isoformat(timespec="milliseconds"),
             ),
         )
         await workflow.sleep(KEY_LIFETIME)  # (1)
