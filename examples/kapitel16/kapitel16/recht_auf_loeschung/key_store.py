@@ -22,14 +22,12 @@ from kapitel16.verschluesselung.keys import KeyRing, new_key
 KEY_FILE = "schluessel.sqlite"
 MASTER_FILE = "hauptschluessel.json"
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS keys (
-    id TEXT PRIMARY KEY,
-    wrapped BLOB,            -- NULL: vernichtet
-    master TEXT NOT NULL,    -- welcher Hauptschlüssel verpackt hat
-    destroyed_at TEXT        -- UTC, ISO 8601
+# `master` sagt, welcher Hauptschlüssel verpackt hat; `at` ist UTC nach ISO 8601.
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS keys "
+    "(id TEXT PRIMARY KEY, wrapped BLOB NOT NULL, master TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS destroyed (id TEXT PRIMARY KEY, at TEXT NOT NULL)",
 )
-"""
 
 
 class KeyStoreError(LookupError):
@@ -54,7 +52,8 @@ class KeyStore:
         self._database = folder / KEY_FILE
         self._master = folder / MASTER_FILE
         with self._open() as connection:
-            connection.execute(SCHEMA)
+            for table in SCHEMA:
+                connection.execute(table)
             if not self._master.is_file():
                 KeyRing.create("haupt-1").save(self._master)
 
@@ -79,29 +78,32 @@ class KeyStore:
         """
         ring = KeyRing.load(self._master)
         with self._open() as connection:
+            _refuse_destroyed(connection, key_id)
             connection.execute(
                 "INSERT OR IGNORE INTO keys (id, wrapped, master) VALUES (?, ?, ?)",
                 (key_id, _wrap(ring, ring.active, key_id, new_key()), ring.active),
             )
-            _fetch(connection, key_id)
 
     def key(self, key_id: str) -> bytes:
         """Der Datenschlüssel; wirft `KeyMissingError` oder `KeyDestroyedError`."""
         with self._open() as connection:
-            wrapped, master = _fetch(connection, key_id)
+            _refuse_destroyed(connection, key_id)
+            query = "SELECT wrapped, master FROM keys WHERE id = ?"
+            row = connection.execute(query, (key_id,)).fetchone()
+        if row is None:
+            raise KeyMissingError(f"Den Schlüssel „{key_id}“ gibt es nicht.")
+        wrapped, master = row
         return _unwrap(KeyRing.load(self._master), master, key_id, wrapped)
 
     # --8<-- [start:destroy]
     def destroy(self, key_id: str, at: str) -> str:
         """Vernichtet den Schlüssel; gibt zurück, wann das zum ersten Mal geschah."""
         with self._open() as connection:
+            connection.execute("DELETE FROM keys WHERE id = ?", (key_id,))
             connection.execute(
-                "INSERT INTO keys (id, master, destroyed_at) VALUES (?, '', ?) "
-                "ON CONFLICT (id) DO UPDATE SET wrapped = NULL, "
-                "destroyed_at = COALESCE(destroyed_at, excluded.destroyed_at)",
-                (key_id, at),
+                "INSERT OR IGNORE INTO destroyed (id, at) VALUES (?, ?)", (key_id, at)
             )
-            query = "SELECT destroyed_at FROM keys WHERE id = ?"
+            query = "SELECT at FROM destroyed WHERE id = ?"
             first: str = connection.execute(query, (key_id,)).fetchone()[0]
         return first
 
@@ -122,12 +124,11 @@ class KeyStore:
         with self._open() as connection:
             rows = connection.execute("SELECT id, wrapped, master FROM keys")
             for key_id, wrapped, master in rows.fetchall():
-                if wrapped is not None:
-                    key = _unwrap(both, master, key_id, wrapped)
-                    connection.execute(
-                        "UPDATE keys SET wrapped = ?, master = ? WHERE id = ?",
-                        (_wrap(both, new, key_id, key), new, key_id),
-                    )
+                key = _unwrap(both, master, key_id, wrapped)
+                connection.execute(
+                    "UPDATE keys SET wrapped = ?, master = ? WHERE id = ?",
+                    (_wrap(both, new, key_id, key), new, key_id),
+                )
         KeyRing({new: both.key(new)}, new).save(self._master)  # (!)
         return new
 
@@ -137,24 +138,17 @@ class KeyStore:
         """Alle noch vorhandenen Schlüssel; für den Nachweis, dass keiner mehr passt."""
         ring = KeyRing.load(self._master)
         with self._open() as connection:
-            rows = connection.execute(
-                "SELECT id, wrapped, master FROM keys WHERE wrapped IS NOT NULL"
-            ).fetchall()
+            rows = connection.execute("SELECT id, wrapped, master FROM keys").fetchall()
         return {
             key_id: _unwrap(ring, master, key_id, wrapped)
             for key_id, wrapped, master in rows
         }
 
 
-def _fetch(connection: sqlite3.Connection, key_id: str) -> tuple[bytes, str]:
-    row = connection.execute(
-        "SELECT wrapped, master, destroyed_at FROM keys WHERE id = ?", (key_id,)
-    ).fetchone()
-    if row is None:
-        raise KeyMissingError(f"Den Schlüssel „{key_id}“ gibt es nicht.")
-    if row[0] is None:
-        raise KeyDestroyedError(f"Der Schlüssel „{key_id}“ ist seit {row[2]} gelöscht.")
-    return row[0], row[1]
+def _refuse_destroyed(connection: sqlite3.Connection, key_id: str) -> None:
+    query = "SELECT at FROM destroyed WHERE id = ?"
+    if row := connection.execute(query, (key_id,)).fetchone():
+        raise KeyDestroyedError(f"Der Schlüssel „{key_id}“ ist seit {row[0]} gelöscht.")
 
 
 # --8<-- [start:wrap]

@@ -188,41 +188,35 @@ class ErasureWorkflow:
     async def run(self, request: ErasureRequest) -> ErasureRecord:
         """Vom Antrag bis zum Protokoll."""
         await self._do(ErasureActivities.close_account, request)
-        await self._await_end(request)
-        terminated = await self._do(ErasureActivities.terminate_running, request)
-        destroyed_at = await self._do(
-            ErasureActivities.destroy_keys,
-            Destruction(
-                request.customer,
-                request.key_ids,
-                workflow.now().isoformat(timespec="milliseconds"),
-            ),
-        )
+        terminated = await self._end_workflows(request)
+        at = workflow.now().isoformat(timespec="milliseconds")
+        order = Destruction(request.customer, request.key_ids, at)
+        destroyed_at = await self._do(ErasureActivities.destroy_keys, order)
         await workflow.sleep(KEY_LIFETIME)  # (1)
-        terminated += await self._do(
-            ErasureActivities.terminate_running, request
-        )  # (2)
+        late = await self._do(ErasureActivities.terminate_running, request)  # (2)
         proof = await self._do(ErasureActivities.prove_erasure, request)  # (3)
         record = ErasureRecord(
-            request.customer, request.purposes, destroyed_at, terminated, proof
+            request.customer, request.purposes, destroyed_at, terminated + late, proof
         )
         await self._do(ErasureActivities.record_erasure, record)
         return record
 
     # --8<-- [end:erasure]
 
-    # --8<-- [start:await-end]
-    async def _await_end(self, request: ErasureRequest) -> None:
+    # --8<-- [start:end-workflows]
+    async def _end_workflows(self, request: ErasureRequest) -> int:
         """Lässt laufenden Workflows Zeit, selbst zu enden; höchstens die Schonfrist."""
         deadline = workflow.now() + timedelta(seconds=request.grace_seconds)
         pause = timedelta(minutes=1)
         while await self._do(ErasureActivities.end_running, request):
             if workflow.now() + pause > deadline:
-                return
+                break
             await workflow.sleep(pause)
             pause *= 2
+        terminated: int = await self._do(ErasureActivities.terminate_running, request)
+        return terminated
 
-    # --8<-- [end:await-end]
+    # --8<-- [end:end-workflows]
 
     async def _do(self, step: Any, arg: Any) -> Any:
         return await workflow.execute_activity_method(step, arg, **LONG)
