@@ -209,9 +209,9 @@ class ErasureWorkflow:
         deadline = workflow.now() + timedelta(seconds=request.grace_seconds)
         pause = timedelta(minutes=1)
         while await self._do(ErasureActivities.end_running, request):
-            if workflow.now() + pause > deadline:
+            if (left := deadline - workflow.now()) <= timedelta(0):
                 break
-            await workflow.sleep(pause)
+            await workflow.sleep(min(pause, left))
             pause *= 2
         terminated: int = await self._do(ErasureActivities.terminate_running, request)
         return terminated
