@@ -71,14 +71,14 @@ MUTANTS = [
     mutant(
         "ohne-zweiten-durchgang",
         "recht_auf_loeschung/workflow.py",
-        "late = await self._do(ErasureActivities.terminate_running, request)",
+        "late = await step(ErasureActivities.terminate_running, request, **LONG)",
         "late = 0",
         "test_a_straggler_is_terminated_after_the_key_lifetime",
     ),
     mutant(
         "ohne-auf-das-ende-zu-warten",
         "recht_auf_loeschung/workflow.py",
-        "while await self._do(ErasureActivities.end_running, request):",
+        "while await step(ErasureActivities.end_running, request, **LONG):",
         "while False:",
         "test_a_paid_order_is_delivered_before_the_key_is_destroyed",
     ),

@@ -48,6 +48,9 @@ LONG = workflow.ActivityConfig(
 )
 
 
+step = workflow.execute_activity_method
+
+
 async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
     """Führt `work` zu Ende, auch wenn währenddessen ein Abbruch eintrifft."""
     task = asyncio.create_task(work)
@@ -187,18 +190,18 @@ class ErasureWorkflow:
     @workflow.run
     async def run(self, request: ErasureRequest) -> ErasureRecord:
         """Vom Antrag bis zum Protokoll."""
-        await self._do(ErasureActivities.close_account, request)
+        await step(ErasureActivities.close_account, request, **LONG)
         terminated = await self._end_workflows(request)
         at = workflow.now().isoformat(timespec="milliseconds")
         order = Destruction(request.customer, request.key_ids, at)
-        destroyed_at = await self._do(ErasureActivities.destroy_keys, order)
+        destroyed_at = await step(ErasureActivities.destroy_keys, order, **LONG)
         await workflow.sleep(KEY_LIFETIME)  # (1)
-        late = await self._do(ErasureActivities.terminate_running, request)  # (2)
-        proof = await self._do(ErasureActivities.prove_erasure, request)  # (3)
+        late = await step(ErasureActivities.terminate_running, request, **LONG)  # (2)
+        proof = await step(ErasureActivities.prove_erasure, request, **LONG)  # (3)
         record = ErasureRecord(
             request.customer, request.purposes, destroyed_at, terminated + late, proof
         )
-        await self._do(ErasureActivities.record_erasure, record)
+        await step(ErasureActivities.record_erasure, record, **LONG)
         return record
 
     # --8<-- [end:erasure]
@@ -206,17 +209,13 @@ class ErasureWorkflow:
     # --8<-- [start:end-workflows]
     async def _end_workflows(self, request: ErasureRequest) -> int:
         """Lässt laufenden Workflows Zeit, selbst zu enden; höchstens die Schonfrist."""
-        deadline = workflow.now() + timedelta(seconds=request.grace_seconds)
-        pause = timedelta(minutes=1)
-        while await self._do(ErasureActivities.end_running, request):
-            if (left := deadline - workflow.now()) <= timedelta(0):
+        left, pause = timedelta(seconds=request.grace_seconds), timedelta(minutes=1)
+        while await step(ErasureActivities.end_running, request, **LONG):
+            if not left:
                 break
-            await workflow.sleep(min(pause, left))
-            pause *= 2
-        terminated: int = await self._do(ErasureActivities.terminate_running, request)
-        return terminated
+            pause = min(pause, left)
+            await workflow.sleep(pause)
+            left, pause = left - pause, 2 * pause
+        return await step(ErasureActivities.terminate_running, request, **LONG)
 
     # --8<-- [end:end-workflows]
-
-    async def _do(self, step: Any, arg: Any) -> Any:
-        return await workflow.execute_activity_method(step, arg, **LONG)
