@@ -36,7 +36,8 @@ class WorkerLoops(SimplePlugin):
         try:
             await next(worker)
         finally:
-            del self.loops[worker.task_queue]
+            # Mehrere Worker können sich eine Task Queue teilen; der erste räumt auf.
+            self.loops.pop(worker.task_queue, None)
 
     def require_running(self, task_queue: str) -> None:
         """Wirft `WorkflowStuckError`, wenn der Worker in einer Loop liegt, die gerade stillsteht."""

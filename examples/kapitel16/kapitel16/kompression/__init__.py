@@ -1,0 +1,1 @@
+"""Muster `kompression`: Große Payloads passen durch das Limit des Servers."""
