@@ -55,7 +55,6 @@ def owner(workflow_id: str) -> str:
 # --8<-- [end:owner]
 
 
-# --8<-- [start:codec]
 class PersonCodec(PayloadCodec, WithSerializationContext):
     """Versiegelt jeden Payload mit dem Schlüssel der Person, der er gehört."""
 
@@ -67,6 +66,7 @@ class PersonCodec(PayloadCodec, WithSerializationContext):
         self._strict = strict
         self._workflow_id = workflow_id
 
+    # --8<-- [start:codec]
     def with_context(self, context: SerializationContext) -> Self:
         """So erfährt der Codec vom SDK, zu welchem Workflow ein Payload gehört."""
         workflow_id = getattr(context, "workflow_id", None) or ""
@@ -111,7 +111,6 @@ def tombstone() -> Payload:
 # --8<-- [end:decode]
 
 
-# --8<-- [start:placeholder]
 @runtime_checkable
 class Erasable(Protocol):
     """Ein Typ, der weiß, wie er nach einer Löschung aussieht."""
@@ -125,6 +124,7 @@ class ErasedError(RuntimeError):
     """Für gelöschte Daten dieses Typs gibt es keinen Platzhalter."""
 
 
+# --8<-- [start:placeholder]
 class TombstoneConverter(JSONPlainPayloadConverter):
     """Liest JSON; aus einem Grabstein wird ein Platzhalter des verlangten Typs."""
 

@@ -176,7 +176,6 @@ class _Known(NamedTuple):
     until: float
 
 
-# --8<-- [start:cache]
 class KeyCache:
     """Merkt sich Schlüssel, aber keinen länger als `lifetime` Sekunden.
 
@@ -195,6 +194,7 @@ class KeyCache:
         self._known: dict[str, _Known] = {}
         self.lookups = 0
 
+    # --8<-- [start:cache]
     def key(self, key_id: str) -> bytes:
         """Wie `KeyStore.key`."""
         now = self._clock()  # (1)
@@ -205,5 +205,4 @@ class KeyCache:
             self._known[key_id] = _Known(key, now + self._lifetime)
         return self._known[key_id].key
 
-
-# --8<-- [end:cache]
+    # --8<-- [end:cache]

@@ -73,30 +73,30 @@ class OrderWorkflow:
     def __init__(self, order: Order) -> None:
         """Was den Ablauf steuert, kommt aus der ID, nicht aus löschbaren Daten."""
         self._order = order
-        _, self._customer, _, self._number = workflow.info().workflow_id.split(
-            "/"
-        )  # (!)
+        own_id = workflow.info().workflow_id
+        _, self._customer, _, self._number = own_id.split("/")  # (!)
         self._payment: Payment | None = None
         self._view = OrderView("angenommen", note=order.note)
+
+    # --8<-- [end:order]
 
     @workflow.run
     async def run(self, order: Order) -> OrderView:
         """Läuft bis zum Ende der Widerrufsfrist; ein Abbruch kürzt nur das Warten."""
         return await finish_despite_cancel(self._settle())
 
+    # --8<-- [start:order]
     async def _settle(self) -> OrderView:
-        await workflow.execute_activity_method(
-            OrderActivities.reserve_stock, self._number, **SHORT
-        )
+        await step(OrderActivities.reserve_stock, self._number, **SHORT)
         self._view.state = "wartet auf Zahlung"
         await self._wait(lambda: self._payment is not None, PAYMENT_PERIOD)
         if self._payment is not None:
             return await self._deliver()
-        await workflow.execute_activity_method(
-            OrderActivities.release_stock, self._number, **SHORT
-        )
+        await step(OrderActivities.release_stock, self._number, **SHORT)
         self._view.state = "storniert"
         return self._view
+
+    # --8<-- [end:order]
 
     async def _wait(self, reached: Callable[[], bool], period: timedelta) -> None:
         """Wartet, bis es so weit ist, die Zeit um ist oder ein Abbruch eintrifft."""
@@ -105,8 +105,6 @@ class OrderWorkflow:
                 lambda: reached() or workflow.cancellation_reason() is not None,
                 timeout=period,
             )
-
-    # --8<-- [end:order]
 
     # --8<-- [start:deliver]
     async def _deliver(self) -> OrderView:
@@ -159,9 +157,7 @@ class ParcelWorkflow:
     async def run(self, parcel: Parcel) -> str:
         """Verschickt es und gibt die Aufschrift zurück."""
         return await finish_despite_cancel(
-            workflow.execute_activity_method(
-                OrderActivities.ship_parcel, parcel, **SHORT
-            )
+            step(OrderActivities.ship_parcel, parcel, **SHORT)
         )
 
 
@@ -173,9 +169,7 @@ class InvoiceWorkflow:
     async def run(self, invoice: Invoice) -> str:
         """Schreibt die Rechnung."""
         return await finish_despite_cancel(
-            workflow.execute_activity_method(
-                OrderActivities.write_invoice, invoice, **SHORT
-            )
+            step(OrderActivities.write_invoice, invoice, **SHORT)
         )
 
 
