@@ -55,8 +55,9 @@ from kapitel16.recht_auf_loeschung.models import (
 from kapitel16.recht_auf_loeschung.proof import examine, payloads
 from kapitel16.recht_auf_loeschung.register import Register
 from kapitel16.recht_auf_loeschung.scenarios import LAMP, MEIKE, PATTERN, Office, reached
-from kapitel16.recht_auf_loeschung.worker import create_worker
+from kapitel16.recht_auf_loeschung.worker import create_worker, main
 from kapitel16.recht_auf_loeschung.workflow import KEY_LIFETIME, ErasureWorkflow, OrderWorkflow
+from kapitel16.verschluesselung.codec import PlaintextError
 from kapitel16.verschluesselung.keys import KeyRing
 
 PERSON = "0b6f2a3e-6a0b-4a51-9c58-000000000001"
@@ -378,6 +379,18 @@ async def test_a_missing_key_raises_instead_of_pretending_erasure(tmp_path: Path
     elsewhere.mkdir()
     with pytest.raises(KeyMissingError):
         await _codec(elsewhere, strict=False).decode(sealed)
+
+
+async def test_plaintext_is_refused(tmp_path: Path) -> None:
+    _store(tmp_path)
+    with pytest.raises(PlaintextError):
+        await _codec(tmp_path, strict=False).decode([Payload(metadata={"encoding": b"json/plain"}, data=b'"Meike"')])
+
+
+def test_the_worker_names_a_missing_folder(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("NORDLICHT_DATEN", raising=False)
+    assert main() == 2
+    assert capsys.readouterr().err == "Die Umgebungsvariable NORDLICHT_DATEN fehlt; siehe README.md.\n"
 
 
 @pytest.mark.parametrize(

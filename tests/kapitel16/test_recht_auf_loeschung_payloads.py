@@ -1,6 +1,7 @@
 """Welche Payloads der Person gehören: alle Arten, die Datei des Servers, und was im Klartext bleibt."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,6 +13,8 @@ import pytest
 from google.protobuf.message import Message
 from loeschung_hilfen import SECRET, EverythingWorkflow, everything_worker, new_stage, open_office, raw_history
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import History
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.schedule.v1 import Schedule as RawSchedule
 from temporalio.api.workflowservice.v1 import (
@@ -27,7 +30,13 @@ from temporalio.client import (
     ScheduleSpec,
     WorkflowUpdateFailedError,
 )
-from temporalio.converter import DataConverter
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadConverter,
+    WorkflowSerializationContext,
+)
+from temporalio.exceptions import ApplicationError
 
 from dauerlauf.server import EmbeddedServer
 from dauerlauf.timelapse import Timelapse, result
@@ -35,7 +44,6 @@ from kapitel16.recht_auf_loeschung.codec import COMPANY, PersonCodec, person_con
 from kapitel16.recht_auf_loeschung.key_store import KeyCache, KeyStore
 from kapitel16.recht_auf_loeschung.models import PURPOSES
 from kapitel16.recht_auf_loeschung.proof import examine, payloads
-from kapitel16.recht_auf_loeschung.wrong import TextCodec
 from kapitel16.verschluesselung.codec import is_sealed, key_id_of
 
 INPUT = f'{{"customer": "%s", "name": "{SECRET}"}}'
@@ -88,14 +96,10 @@ async def _everything(client: Client, number: str, task_queue: str) -> list[Mess
 
 
 def _context(client: Client, workflow_id: str) -> Any:
-    from temporalio.converter import WorkflowSerializationContext
-
     return WorkflowSerializationContext(client.namespace, workflow_id)
 
 
 async def _history(client: Client, workflow_id: str, run_id: str | None) -> Message:
-    from temporalio.api.history.v1 import History
-
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     return History(events=(await handle.fetch_history()).events)
 
@@ -202,24 +206,13 @@ def test_after_destroying_the_key_none_of_them_opens(stored: tuple[str, Path, li
     assert (after.sealed, after.readable) == (before.sealed, 0)
 
 
-async def test_wrong_searching_the_text_misses_most_payloads(timelapse: Timelapse, tmp_path: Path) -> None:
-    number, keys = str(uuid4()), KeyStore(tmp_path)
-    for key_id in (COMPANY, f"{number}.auftrag"):
-        keys.create(key_id)
-    client = _client(timelapse.client, person_converter(TextCodec(KeyCache(keys, 60), strict=False)))
-    with timelapse.unskipped():
-        messages = await _everything(client, number, timelapse.task_queue())
-    keys.destroy(f"{number}.auftrag", "2026-01-05T08:00:00+00:00")
-    left = examine(messages, [COMPANY], keys.living())
-    # Fehlertexte, Heartbeats und alles, worin die Nummer nicht wörtlich so steht, bleibt lesbar.
-    assert left.readable > 40
-    assert SECRET in await _opened(messages, keys)
-
-
-async def _opened(messages: list[Message], keys: KeyStore) -> str:
-    codec = PersonCodec(KeyCache(keys, 0), strict=False)
-    found = [payload for message in messages for payload in payloads(message)]
-    return "\n".join(payload.data.decode("unicode-escape", "replace") for payload in await codec.decode(found))
+def test_the_text_of_a_failure_carries_no_type() -> None:
+    """Eine Marke am Typ der Daten erreicht Fehlertexte nicht: Das SDK verpackt sie selbst."""
+    failure, converter = Failure(), DefaultFailureConverterWithEncodedAttributes()
+    converter.to_failure(ApplicationError(SECRET), PayloadConverter.default, failure)
+    content = json.loads(failure.encoded_attributes.data)
+    assert sorted(content) == ["message", "stack_trace"]
+    assert content["message"] == SECRET
 
 
 # --- Die Datei des Servers --------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Die falschen Löschungen aus `wrong.py`: Jeder Test beweist einen Schaden, den das Muster vermeidet."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -17,10 +18,10 @@ from temporalio.worker import Replayer, Worker
 from dauerlauf.scenario import Stage
 from dauerlauf.timelapse import Timelapse, result
 from kapitel16.recht_auf_loeschung.activities import ErasureActivities, OrderActivities
-from kapitel16.recht_auf_loeschung.codec import ERASED, PersonCodec, person_converter
+from kapitel16.recht_auf_loeschung.codec import COMPANY, ERASED, PersonCodec, person_converter
 from kapitel16.recht_auf_loeschung.key_store import KeyCache, KeyDestroyedError, KeyStore
 from kapitel16.recht_auf_loeschung.models import ErasureRequest, Payment
-from kapitel16.recht_auf_loeschung.proof import examine
+from kapitel16.recht_auf_loeschung.proof import examine, payloads
 from kapitel16.recht_auf_loeschung.scenarios import LAMP, Office, open_shop, reached
 from kapitel16.recht_auf_loeschung.worker import WORKFLOWS
 from kapitel16.recht_auf_loeschung.workflow import OrderWorkflow
@@ -29,8 +30,10 @@ from kapitel16.recht_auf_loeschung.wrong import (
     ForeverCache,
     HastyErasureWorkflow,
     RaisingCodec,
+    TextCodec,
     forget_mapping_only,
 )
+from kapitel16.verschluesselung.codec import key_id_of, open_sealed
 
 
 @asynccontextmanager
@@ -69,13 +72,33 @@ async def test_wrong_a_cache_for_ever_ignores_the_erasure(tmp_path: Path) -> Non
         limited.key("betrieb")
 
 
-async def test_wrong_a_codec_that_raises_cannot_replay_the_order_of_another_person(
-    timelapse: Timelapse, tmp_path: Path
-) -> None:
+async def test_wrong_searching_the_text_leaves_the_address_readable(timelapse: Timelapse, tmp_path: Path) -> None:
+    stage = new_stage(timelapse, tmp_path)
+    office = Office(stage)
+    async with _worker(stage, TextCodec(KeyCache(office.keys, 0), strict=False)):
+        order = await office.shipped_order(office.meike, "N-1")
+        office.keys.destroy(f"{office.meike.number}.auftrag", "2026-01-05T08:00:00+00:00")
+        events = (await raw_history(stage, f"{order.id}-paket")).events
+    readable = {
+        EventType.Name(event.event_type)
+        for event in events
+        for payload in payloads(event)
+        if key_id_of(payload) == COMPANY
+        and office.meike.street in json.loads(open_sealed(payload, office.keys.key(COMPANY)).data)
+    }
+    # Die Eingaben nennen die Nummer, die Ergebnisse bestehen nur aus der Anschrift.
+    assert readable == {
+        "EVENT_TYPE_ACTIVITY_TASK_COMPLETED",
+        "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    }
+
+
+async def test_wrong_a_codec_that_raises_cannot_replay(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_office(timelapse, tmp_path) as shop:
         office = shop.office
         order = await office.shipped_order(office.anke, "N-1", recipient=office.meike.number)
-        history = await shop.stage.client.get_workflow_handle(order.id).fetch_history()
+        own = await office.shipped_order(office.meike, "N-2")
+        histories = [await shop.stage.client.get_workflow_handle(one.id).fetch_history() for one in (order, own)]
         keys = KeyCache(office.keys, 0)
         outcomes = []
         for erased in (False, True):
@@ -83,10 +106,11 @@ async def test_wrong_a_codec_that_raises_cannot_replay_the_order_of_another_pers
                 await office.erase(office.meike)
             for codec in (RaisingCodec(keys, strict=False), PersonCodec(keys, strict=False)):
                 replayer = Replayer(workflows=WORKFLOWS, data_converter=person_converter(codec), build_id="test")
-                outcome = await replayer.replay_workflow(history, raise_on_replay_failure=False)
-                outcomes.append(outcome.replay_failure is None)
-    # Vor der Löschung gelingt beiden das Replay, danach nur noch dem mit Grabsteinen.
-    assert outcomes == [True, True, False, True]
+                for history in histories:
+                    outcome = await replayer.replay_workflow(history, raise_on_replay_failure=False)
+                    outcomes.append(outcome.replay_failure is None)
+    # Ankes und Meikes Auftrag: Vor der Löschung gelingt jedes Replay, danach nur noch das mit Grabsteinen.
+    assert outcomes == [True, True, True, True, False, False, True, True]
 
 
 async def _workflow_task_failures(stage: Stage, handle: Any) -> tuple[int, str]:

@@ -21,7 +21,6 @@ from temporalio.converter import (
 
 from kapitel16.recht_auf_loeschung.key_store import KeyCache, KeyDestroyedError
 from kapitel16.verschluesselung.codec import (
-    is_sealed,
     key_id_of,
     open_sealed,
     seal,
@@ -87,11 +86,11 @@ class PersonCodec(PayloadCodec, WithSerializationContext):
 
     # --8<-- [start:decode]
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Öffnet; an die Stelle von Gelöschtem tritt ein Grabstein."""
+        """Öffnet, auch Grabsteine; anderen Klartext weist er ab."""
         return [self._open(payload) for payload in payloads]
 
     def _open(self, payload: Payload) -> Payload:
-        if not is_sealed(payload):
+        if ERASED_MARK in payload.metadata:
             return payload
         key_id = key_id_of(payload)
         try:

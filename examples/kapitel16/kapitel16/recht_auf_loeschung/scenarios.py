@@ -31,6 +31,7 @@ from kapitel16.recht_auf_loeschung.proof import payloads
 from kapitel16.recht_auf_loeschung.register import Register
 from kapitel16.recht_auf_loeschung.worker import WORKFLOWS, create_worker
 from kapitel16.recht_auf_loeschung.workflow import ErasureWorkflow, OrderWorkflow
+from kapitel16.verschluesselung.codec import is_sealed
 
 PATTERN = Pattern(
     "recht_auf_loeschung",
@@ -81,9 +82,9 @@ class ReadableHandle(WorkflowHandle[Any, Any]):
         history = await super().fetch_history(**options)
         codec = self._client.data_converter.payload_codec
         assert codec is not None
-        for event in history.events:
-            for payload in payloads(event):
-                payload.CopyFrom((await codec.decode([payload]))[0])
+        sealed = [p for e in history.events for p in payloads(e) if is_sealed(p)]
+        for payload in sealed:
+            payload.CopyFrom((await codec.decode([payload]))[0])
         return history
 
 

@@ -58,8 +58,8 @@ class TextCodec(PersonCodec):
         """Ohne Fund gilt der Schlüssel des Betriebs."""
         sealed = []
         for payload in payloads:
-            found = re.search(rb'"customer": ?"([0-9a-f-]{36})"', payload.data)
-            key_id = f"{found[1].decode()}.{ORDER}" if found else COMPANY
+            found = re.search(rb'"(customer|recipient)":"([0-9a-f-]{36})', payload.data)
+            key_id = f"{found[2].decode()}.{ORDER}" if found else COMPANY
             sealed.append(seal(payload, key_id, self._keys.key(key_id)))
         return sealed
 
