@@ -4,8 +4,8 @@ import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from uuid import uuid4
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loeschung_hilfen import new_stage, open_office, raw_history
+from loeschung_hilfen import Shop, new_stage, open_office, raw_history
 from temporalio.api.common.v1 import Header, Memo, Payload, Payloads
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
+from temporalio.api.history.v1 import History, HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.converter import ActivitySerializationContext, PayloadConverter, WorkflowSerializationContext
 from temporalio.service import RPCError
@@ -414,20 +414,74 @@ def test_anyone_can_read_a_tombstone() -> None:
 # --- Die Löschung -----------------------------------------------------------------------------------------------------
 
 
-async def test_nothing_of_the_person_opens_with_any_key(timelapse: Timelapse, tmp_path: Path) -> None:
-    async with open_office(timelapse, tmp_path) as shop:
+@dataclass(frozen=True)
+class Erased:
+    """Meike hat bestellt, bezahlt und danach die Löschung verlangt."""
+
+    shop: Shop
+    folder: Path
+    order: Any
+    before: Sequence[History]
+    after: Sequence[History]
+    keys_before: Mapping[str, bytes]
+    record: ErasureRecord
+
+    @property
+    def key_id(self) -> str:
+        return f"{self.shop.office.meike.number}.auftrag"
+
+
+@pytest.fixture(scope="module")
+async def erased(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Erased]:
+    folder = tmp_path_factory.mktemp("geloescht")
+    async with open_office(timelapse, folder) as shop:
         office = shop.office
         order = await office.shipped_order(office.meike, "N-1")
-        before = [await raw_history(shop.stage, name) for name in (order.id, f"{order.id}-paket")]
-        key_id = f"{office.meike.number}.auftrag"
-        living = examine(before, [key_id], office.keys.living())
-        assert living.sealed == living.readable > 0
+        names = (order.id, f"{order.id}-paket")
+        before = [await raw_history(shop.stage, name) for name in names]
+        keys = office.keys.living()
         record = await office.erase(office.meike)
-        after = [await raw_history(shop.stage, name) for name in (order.id, f"{order.id}-paket")]
-        found = examine(after, [key_id], office.keys.living())
-        assert found.sealed >= living.sealed
-        assert found.readable == 0
-        assert record.proof.histories == 2
+        after = [await raw_history(shop.stage, name) for name in names]
+        yield Erased(shop, folder, order, before, after, keys, record)
+
+
+async def test_nothing_of_the_person_opens_with_any_key(erased: Erased) -> None:
+    living = examine(erased.before, [erased.key_id], erased.keys_before)
+    assert living.sealed == living.readable > 0
+    found = examine(erased.after, [erased.key_id], erased.shop.office.keys.living())
+    assert found.sealed >= living.sealed
+    assert found.readable == 0
+    assert erased.record.proof.histories == 2
+
+
+async def test_a_paid_order_is_delivered_before_the_key_is_destroyed(erased: Erased) -> None:
+    assert erased.record.terminated == 0
+    assert (await erased.order.describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert erased.shop.office.register.stock() == {"N-1": "verschickt"}
+
+
+async def test_the_closed_order_of_the_person_still_answers_queries(erased: Erased) -> None:
+    assert await erased.order.query(OrderWorkflow.view) == OrderView(ERASED)
+    assert await result(erased.order) == OrderView(ERASED)
+
+
+async def test_the_record_contains_no_personal_data(erased: Erased) -> None:
+    office = erased.shop.office
+    text = json.dumps([asdict(record) for record in office.register.records()], ensure_ascii=False)
+    assert office.meike.number in text
+    for secret in (MEIKE.name, MEIKE.email, MEIKE.street, "Frau Groß"):
+        assert secret not in text
+        assert secret.encode() not in _bytes_in(erased.folder)
+
+
+async def test_the_erasure_is_a_workflow_of_the_company(erased: Erased) -> None:
+    stage, number = erased.shop.stage, erased.shop.office.meike.number
+    history = await raw_history(stage, f"betrieb/loeschung/{number}")
+    used = {payload.metadata["encryption-key-id"] for payload in payloads(history)}
+    assert used == {b"betrieb"}
+    # Das Protokoll bleibt nach der Löschung lesbar.
+    again = stage.client.get_workflow_handle_for(ErasureWorkflow.run, f"betrieb/loeschung/{number}")
+    assert (await result(again)).customer == number
 
 
 async def test_the_invoice_outlives_the_order(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -462,16 +516,6 @@ async def test_a_present_for_an_erased_person_is_undeliverable(timelapse: Timela
         await office.erase(office.meike)
         await order.signal(OrderWorkflow.pay, Payment("1"))
         assert (await result(order)).state == "nicht zustellbar"
-
-
-async def test_a_paid_order_is_delivered_before_the_key_is_destroyed(timelapse: Timelapse, tmp_path: Path) -> None:
-    async with open_office(timelapse, tmp_path) as shop:
-        office = shop.office
-        order = await office.shipped_order(office.meike, "N-1")
-        record = await office.erase(office.meike)
-        assert record.terminated == 0
-        assert (await order.describe()).status.name == "COMPLETED"
-        assert office.register.stock() == {"N-1": "verschickt"}
 
 
 async def test_a_straggler_is_terminated_after_the_key_lifetime(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -523,30 +567,9 @@ async def test_a_cancelled_erasure_is_completed_by_the_next(timelapse: Timelapse
         assert len(office.register.records()) == 1
 
 
-async def test_the_record_contains_no_personal_data(timelapse: Timelapse, tmp_path: Path) -> None:
-    async with open_office(timelapse, tmp_path) as shop:
-        office = shop.office
-        await office.shipped_order(office.meike, "N-1")
-        await office.erase(office.meike)
-        text = json.dumps([asdict(record) for record in office.register.records()], ensure_ascii=False)
-        assert office.meike.number in text
-        for secret in (MEIKE.name, MEIKE.email, MEIKE.street, "Frau Groß"):
-            assert secret not in text
-            assert secret.encode() not in _bytes_in(tmp_path)
-
-
 def test_only_a_customer_number_can_be_erased() -> None:
     with pytest.raises(ValueError, match="Kundennummer"):
         ErasureRequest("meike@example.org")
-
-
-async def test_the_closed_order_of_the_person_still_answers_queries(timelapse: Timelapse, tmp_path: Path) -> None:
-    async with open_office(timelapse, tmp_path) as shop:
-        office = shop.office
-        order = await office.shipped_order(office.meike, "N-1")
-        await office.erase(office.meike)
-        assert await order.query(OrderWorkflow.view) == OrderView(ERASED)
-        assert await result(order) == OrderView(ERASED)
 
 
 async def test_one_order_looks_up_each_key_once(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -572,16 +595,3 @@ def test_payloads_are_found_wherever_they_are() -> None:
         )
     )
     assert len(list(payloads(event))) == 6
-
-
-async def test_the_erasure_is_a_workflow_of_the_company(timelapse: Timelapse, tmp_path: Path) -> None:
-    async with open_office(timelapse, tmp_path) as shop:
-        office = shop.office
-        handle = await office.request(office.meike)
-        await office.recorded(handle)
-        history = await raw_history(shop.stage, handle.id)
-        used = {payload.metadata["encryption-key-id"] for payload in payloads(history)}
-        assert used == {b"betrieb"}
-        # Das Protokoll bleibt nach der Löschung lesbar.
-        again = shop.stage.client.get_workflow_handle_for(ErasureWorkflow.run, handle.id)
-        assert (await result(again)).customer == office.meike.number

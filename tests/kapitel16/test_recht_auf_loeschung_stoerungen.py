@@ -24,7 +24,7 @@ STEPS = ["close_account", "end_running", "terminate_running", "destroy_keys", "p
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.fault_plans(STEPS, number=6)
+@pytest.mark.fault_plans(STEPS, number=4)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_path: Path) -> None:
     stages: dict[int, tuple[Stage, Office]] = {}
     for plan in fault_plans:
@@ -53,7 +53,7 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
         assert {entry.destroyed_at for entry in office.register.records()} == {record.destroyed_at}
         assert office.register.stock() == {"N-1": "freigegeben"}
 
-    await fault_plans.check(run, concurrency=6)
+    await fault_plans.check(run, concurrency=4)
 
 
 @pytest.fixture(scope="module")

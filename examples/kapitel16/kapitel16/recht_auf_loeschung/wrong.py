@@ -1,4 +1,4 @@
-"""Falsch: fünf Formen der Löschung, die einleuchten und nicht löschen.
+"""Falsch: Formen der Löschung, die einleuchten und nicht löschen.
 
 Zu jeder gibt es einen Test, der den Schaden zeigt.
 """
