@@ -84,7 +84,9 @@ class OrderActivities:
 class ErasureActivities:
     """Die Schritte der Löschung. Jeder darf beliebig oft laufen."""
 
-    def __init__(self, folder: Path, client: Client) -> None:
+    def __init__(self, folder: Path, client: Client, patience: float = 5) -> None:
+        """`patience`: so viele Sekunden wartet `end_running` auf laufende Workflows."""
+        self._patience = patience
         self._register = Register(folder)
         self._keys = KeyStore(folder)
         self._client = client
@@ -98,12 +100,12 @@ class ErasureActivities:
     @activity.defn
     async def end_running(self, request: ErasureRequest) -> int:
         """Bricht laufende Workflows ab; gibt zurück, wie viele danach bleiben."""
-        patience = time.monotonic() + request.patience_seconds
+        deadline = time.monotonic() + self._patience
         async for execution in self._executions(request, running=True):
             await _unless_gone(self._handle(execution).cancel())
         while running := await self._count_running(request):
             activity.heartbeat()
-            if time.monotonic() >= patience:
+            if time.monotonic() >= deadline:
                 break
             await asyncio.sleep(0.05)
         return running

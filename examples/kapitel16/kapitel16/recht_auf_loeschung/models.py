@@ -107,8 +107,6 @@ class ErasureRequest:
     purposes: list[str] = field(default_factory=lambda: [ORDER])
     grace_seconds: float = 86_400
     """So lange dürfen laufende Workflows selbst zu Ende kommen."""
-    patience_seconds: float = 5
-    """So lange wartet eine Activity darauf, ehe der Workflow schlafen geht."""
 
     def __post_init__(self) -> None:
         """Wirft `ValueError` bei etwas anderem als einer Kundennummer."""

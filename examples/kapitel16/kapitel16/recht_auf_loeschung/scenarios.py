@@ -60,6 +60,7 @@ PATTERN = Pattern(
 )
 
 TIME_LIMIT = 40.0
+GRACE = 180.0
 WORKER = "kapitel16.recht_auf_loeschung.worker:create_worker"
 
 MEIKE = Customer(
@@ -183,15 +184,19 @@ async def reached(handle: Any, state: str) -> None:
 
 @asynccontextmanager
 async def open_shop(
-    stage: Stage, identity: str = "worker-1"
-) -> AsyncIterator[KeyCache]:
+    stage: Stage, identity: str = "worker-1", *, patience: float = 5
+) -> AsyncIterator[None]:
     """Ein Worker ohne Gedächtnis für Schlüssel: Löschungen wirken sofort."""
     keys = KeyCache(KeyStore(stage.folder), 0)
     client = stage.worker_client(identity)
     async with create_worker(
-        client, stage.folder, task_queue=stage.task_queue, keys=keys
+        client,
+        stage.folder,
+        task_queue=stage.task_queue,
+        keys=keys,
+        patience=patience,
     ):
-        yield keys
+        yield
 
 
 @PATTERN.scenario("bestellung", "Eine Kundin bestellt, zahlt und bekommt ihr Paket.")
@@ -276,7 +281,7 @@ async def while_ordering(stage: Stage) -> None:
     async with open_shop(stage):
         order = await office.order(office.meike, "N-1003")
         await reached(order, "wartet auf Zahlung")
-        handle = await office.request(office.meike)
+        handle = await office.request(office.meike, grace_seconds=GRACE)
         stage.handle = handle
         await office.recorded(handle)
         stage.note(f"Auftrag: {await status(order)}")
@@ -302,11 +307,8 @@ async def grace_over(stage: Stage) -> None:
         id=f"kunde/{office.meike.number}/auftrag/N-1004",
         task_queue=f"{stage.task_queue}-niemand",
     )
-    async with open_shop(stage):
-        grace = 3_600.0 if stage.timelapse else 0.0
-        handle = await office.request(
-            office.meike, grace_seconds=grace, patience_seconds=0
-        )
+    async with open_shop(stage, patience=0):
+        handle = await office.request(office.meike, grace_seconds=GRACE)
         stage.handle = handle
         await office.recorded(handle)
         stage.note(f"Auftrag: {await status(order)}")

@@ -45,6 +45,7 @@ def create_worker(
     *,
     task_queue: str = TASK_QUEUE,
     keys: KeyCache | None = None,
+    patience: float = 5,
 ) -> Worker:
     """Baut den Worker. In `folder` liegen Stammdaten und Schlüsselspeicher."""
     keys = keys or KeyCache(KeyStore(folder), KEY_LIFETIME.total_seconds())
@@ -55,7 +56,7 @@ def create_worker(
         workflows=WORKFLOWS,
         activities=[
             *OrderActivities(folder).all(),
-            *ErasureActivities(folder, client).all(),
+            *ErasureActivities(folder, client, patience).all(),
         ],
         activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
         max_concurrent_activities=THREADS,
