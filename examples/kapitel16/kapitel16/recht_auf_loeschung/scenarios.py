@@ -308,7 +308,8 @@ async def grace_over(stage: Stage) -> None:
         task_queue=f"{stage.task_queue}-niemand",
     )
     async with open_shop(stage, patience=0):
-        handle = await office.request(office.meike, grace_seconds=GRACE)
+        grace = GRACE if stage.timelapse else 0.0
+        handle = await office.request(office.meike, grace_seconds=grace)
         stage.handle = handle
         await office.recorded(handle)
         stage.note(f"Auftrag: {await status(order)}")

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 PAYMENT_PERIOD = timedelta(days=14)
 RETURN_PERIOD = timedelta(days=14)
-KEY_LIFETIME = timedelta(seconds=60)
+KEY_LIFETIME = timedelta(seconds=15)
 """So lange hält ein Worker einen Schlüssel höchstens im Speicher."""
 
 
