@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from temporalio import activity, workflow
 from temporalio.api.history.v1 import History
+from temporalio.client import Client
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 from temporalio.worker import Worker
@@ -45,9 +46,9 @@ async def open_office(timelapse: Timelapse, folder: Path) -> AsyncIterator[Shop]
         yield Shop(stage, office)
 
 
-async def raw_history(stage: Stage, workflow_id: str, run_id: str | None = None) -> History:
+async def raw_history(client: Client, workflow_id: str, run_id: str | None = None) -> History:
     """Die History so, wie der Server sie speichert."""
-    handle = stage.client.get_workflow_handle(workflow_id, run_id=run_id)
+    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     return History(events=(await handle.fetch_history()).events)
 
 

@@ -438,10 +438,10 @@ async def erased(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory)
         office = shop.office
         order = await office.shipped_order(office.meike, "N-1")
         names = (order.id, f"{order.id}-paket")
-        before = [await raw_history(shop.stage, name) for name in names]
+        before = [await raw_history(shop.stage.client, name) for name in names]
         keys = office.keys.living()
         record = await office.erase(office.meike)
-        after = [await raw_history(shop.stage, name) for name in names]
+        after = [await raw_history(shop.stage.client, name) for name in names]
         yield Erased(shop, folder, order, before, after, keys, record)
 
 
@@ -476,7 +476,7 @@ async def test_the_record_contains_no_personal_data(erased: Erased) -> None:
 
 async def test_the_erasure_is_a_workflow_of_the_company(erased: Erased) -> None:
     stage, number = erased.shop.stage, erased.shop.office.meike.number
-    history = await raw_history(stage, f"betrieb/loeschung/{number}")
+    history = await raw_history(stage.client, f"betrieb/loeschung/{number}")
     used = {payload.metadata["encryption-key-id"] for payload in payloads(history)}
     assert used == {b"betrieb"}
     # Das Protokoll bleibt nach der Löschung lesbar.

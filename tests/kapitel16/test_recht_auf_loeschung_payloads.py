@@ -14,7 +14,6 @@ from google.protobuf.message import Message
 from loeschung_hilfen import SECRET, EverythingWorkflow, everything_worker, new_stage, open_office, raw_history
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.history.v1 import History
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.schedule.v1 import Schedule as RawSchedule
 from temporalio.api.workflowservice.v1 import (
@@ -78,8 +77,8 @@ async def _everything(client: Client, number: str, task_queue: str) -> list[Mess
         await result(handle, 30)
         execution = WorkflowExecution(workflow_id=workflow_id)
         for name in ("", "-kind", "-kind-2", "-kind-3"):
-            stored.append(await _history(client, f"{workflow_id}{name}", None))
-        stored.append(await _history(client, workflow_id, handle.first_execution_run_id))
+            stored.append(await raw_history(client, f"{workflow_id}{name}"))
+        stored.append(await raw_history(client, workflow_id, handle.first_execution_run_id))
         raw = client.workflow_service
         stored.append(
             await raw.describe_workflow_execution(
@@ -97,11 +96,6 @@ async def _everything(client: Client, number: str, task_queue: str) -> list[Mess
 
 def _context(client: Client, workflow_id: str) -> Any:
     return WorkflowSerializationContext(client.namespace, workflow_id)
-
-
-async def _history(client: Client, workflow_id: str, run_id: str | None) -> Message:
-    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
-    return History(events=(await handle.fetch_history()).events)
 
 
 async def _schedule(client: Client, number: str, text: str, task_queue: str) -> RawSchedule:
@@ -230,7 +224,7 @@ async def test_the_database_file_contains_neither_name_nor_key(tmp_path: Path) -
             order = await office.shipped_order(office.meike, "N-1")
             await office.shipped_order(office.anke, "N-2")
             key = office.keys.key(f"{office.meike.number}.auftrag")
-            sealed = [p.data for p in payloads(await raw_history(shop.stage, order.id)) if is_sealed(p)]
+            sealed = [p.data for p in payloads(await raw_history(shop.stage.client, order.id)) if is_sealed(p)]
             await office.erase(office.meike)
             secrets = [office.meike.name, office.meike.street, office.meike.email, "Frau Groß"]
     content = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
@@ -265,5 +259,6 @@ async def test_a_reason_for_terminating_is_stored_in_the_clear(timelapse: Timela
     handle = await stage.client.start_workflow("Newsletter", id=f"betrieb/{uuid4()}", task_queue="niemand")
     await handle.terminate(reason=f"Löschung für {SECRET}")
     assert (
-        SECRET in (await raw_history(stage, handle.id)).events[-1].workflow_execution_terminated_event_attributes.reason
+        SECRET
+        in (await raw_history(stage.client, handle.id)).events[-1].workflow_execution_terminated_event_attributes.reason
     )

@@ -78,7 +78,7 @@ async def test_wrong_searching_the_text_leaves_the_address_readable(timelapse: T
     async with _worker(stage, TextCodec(KeyCache(office.keys, 0), strict=False)):
         order = await office.shipped_order(office.meike, "N-1")
         office.keys.destroy(f"{office.meike.number}.auftrag", "2026-01-05T08:00:00+00:00")
-        events = (await raw_history(stage, f"{order.id}-paket")).events
+        events = (await raw_history(stage.client, f"{order.id}-paket")).events
     readable = {
         EventType.Name(event.event_type)
         for event in events
@@ -117,7 +117,7 @@ async def _workflow_task_failures(stage: Stage, handle: Any) -> tuple[int, str]:
     """Wie oft der Workflow-Task bisher versucht wurde und woran er scheiterte."""
     pending = (await handle.describe()).raw_description.pending_workflow_task
     failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
-    found = [event for event in (await raw_history(stage, handle.id)).events if event.event_type == failed]
+    found = [event for event in (await raw_history(stage.client, handle.id)).events if event.event_type == failed]
     message = found[-1].workflow_task_failed_event_attributes.failure.message if found else ""
     return pending.attempt, message
 
@@ -169,7 +169,7 @@ async def test_wrong_deleting_only_the_mapping_leaves_the_name_in_the_history(
         forget_mapping_only(tmp_path, office.meike.number)
         with pytest.raises(LookupError):
             office.register.customer(office.meike.number)
-        history = await raw_history(shop.stage, f"{order.id}-paket")
+        history = await raw_history(shop.stage.client, f"{order.id}-paket")
         found = examine([history], [f"{office.meike.number}.auftrag"], office.keys.living())
         assert found.readable == found.sealed > 0
         parcel = shop.stage.client.get_workflow_handle(f"{order.id}-paket")

@@ -29,7 +29,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 from verschluesselung_hilfen import Office, open_office, secret_forms, until
 
-from dauerlauf.history import load, source_lines
+from dauerlauf.commands import show
+from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
 from kapitel16.verschluesselung.activities import ACCOUNT_BLOCKED, RefundActivities
@@ -107,10 +108,13 @@ async def test_replay_needs_the_key(replay: Callable[..., Awaitable[int]]) -> No
         await replay(PATTERN.history_file("glatt"), workflows=PATTERN.workflows, data_converter=only_new)
 
 
-async def test_the_workbench_replays_with_the_converter_of_the_pattern() -> None:
-    history = load(PATTERN.history_file("glatt"))
-    found = await source_lines(history, PATTERN.workflows, data_converter=PATTERN.data_converter)
-    assert {line.file.rpartition("/")[2] for line in found.values()} == {"workflow.py"}
+def test_the_workbench_replays_with_the_converter_of_the_pattern(capsys: pytest.CaptureFixture[str]) -> None:
+    show("verschluesselung", "glatt", svg=False, full=True)
+    shown = capsys.readouterr().out
+    # Die Quellzeilen stammen aus einem Replay: Ohne Schlüssel gäbe es sie nicht.
+    assert "workflow.py:" in shown
+    assert "verschlüsselt (" in shown
+    assert HOLDER not in shown
 
 
 def _bytes(history: Any) -> bytes:
@@ -126,7 +130,11 @@ def test_with_codec_the_history_contains_no_secret(played: Mapping[str, Run]) ->
     assert _found(_bytes(played["alles-verschluesselt"].history)) == []
 
 
-# --8<-- [start:visible]
+def test_the_codec_adds_no_event() -> None:
+    without, sealed = (load(PATTERN.history_file(name)).events for name in ("ohne-codec", "alles-verschluesselt"))
+    assert [event.event_type for event in without] == [event.event_type for event in sealed]
+
+
 VISIBLE = {
     "activity_id": ["1", "2", "3"],
     "fields (Name)": ["kunde"],
@@ -144,9 +152,6 @@ VISIBLE = {
 
 def test_what_stays_visible() -> None:
     assert texts(load(PATTERN.history_file("alles-verschluesselt"))) == VISIBLE
-
-
-# --8<-- [end:visible]
 
 
 # --- Der Codec für sich ----------------------------------------------------------------------------------------------
@@ -432,7 +437,7 @@ async def test_the_server_sees_encoded_failure_instead_of_the_reason(office: Off
         assert (await handle.describe()).status.name == "RUNNING"
 
 
-async def test_rejections_and_failed_queries_stay_encrypted(office: Office) -> None:
+async def test_rejections_and_answers_to_queries_stay_encrypted(office: Office) -> None:
     async with office.worker():
         handle = await office.waiting(office.client())
         with pytest.raises(WorkflowUpdateFailedError) as rejected:
@@ -442,6 +447,9 @@ async def test_rejections_and_failed_queries_stay_encrypted(office: Office) -> N
         with pytest.raises(WorkflowQueryFailedError) as failed:
             await plain.query("progress", "zu viel")
         assert GOOD.iban not in str(failed.value)
+        # Auch eine gelungene Antwort ist auf dem Weg durch den Server verschlüsselt.
+        with pytest.raises(KeyError, match="Unknown payload encoding binary/encrypted"):
+            await plain.query("progress")
 
 
 async def test_the_codec_runs_on_the_event_loop_outside_the_sandbox(office: Office) -> None:
@@ -501,3 +509,51 @@ class PayAtOnceWorkflow:
     @workflow.run
     async def run(self, iban: str) -> None:
         raise ApplicationError(f"Das Konto {iban} ist gesperrt.", type=ACCOUNT_BLOCKED)
+
+
+async def test_patch_ids_stay_in_clear(office: Office) -> None:
+    async with _small_worker(office, EncryptionCodec(OLD), PatchedWorkflow):
+        handle = await office.client().start_workflow(
+            PatchedWorkflow.run, id=f"patch-{uuid4()}", task_queue=office.task_queue
+        )
+        await result(handle)
+    assert b"rabatt-2026" in _bytes(await handle.fetch_history())
+
+
+@workflow.defn(sandboxed=False)
+class PatchedWorkflow:
+    """Hat eine Änderung mit Namen."""
+
+    @workflow.run
+    async def run(self) -> bool:
+        return workflow.patched("rabatt-2026")
+
+
+async def test_errors_of_encode_reach_the_server_in_clear(office: Office) -> None:
+    class Talkative(EncryptionCodec):
+        """Ein Codec, der beim Verschlüsseln scheitert und dabei zitiert."""
+
+        async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+            raise ValueError(f"Unerwartet: {payloads[0].data.decode()}")
+
+    async with _small_worker(office, Talkative(OLD), EchoWorkflow):
+        handle = await office.client().start_workflow(
+            EchoWorkflow.run, GOOD.iban, id=f"echo-{uuid4()}", task_queue=office.task_queue
+        )
+        [message, *_] = await task_failures(handle, PATTERN.data_converter)
+    assert message == f'Failed encoding completion: Unerwartet: "{GOOD.iban}"'
+    assert GOOD.iban.encode() in _bytes(await handle.fetch_history())
+
+
+@workflow.defn(sandboxed=False)
+class EchoWorkflow:
+    """Gibt zurück, was er bekommt."""
+
+    @workflow.run
+    async def run(self, text: str) -> str:
+        return text
+
+
+def _small_worker(office: Office, codec: EncryptionCodec, *workflows: type) -> Worker:
+    client = encrypted(office.timelapse.client, codec)
+    return Worker(client, task_queue=office.task_queue, workflows=workflows)

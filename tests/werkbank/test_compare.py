@@ -35,7 +35,7 @@ from dauerlauf.compare import (
 )
 from dauerlauf.compare.align import joined
 from dauerlauf.compare.lcs import common
-from dauerlauf.compare.references import References
+from dauerlauf.compare.references import References, leaves
 from dauerlauf.compare.words import ALIKE, MOST, stretches
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.history import Step, StepKind, steps
@@ -545,3 +545,16 @@ def test_zehntausend_gegen_zehntausend_events_unter_drei_sekunden() -> None:
     assert Counter(pair.verdict for pair in found.pairs)[Verdict.DIFFERENT] > 4_000
     assert page.count("<li") <= MOST * (ALIKE + 8)
     assert "weitere Schritte</li>" in page
+
+
+def test_groessen_und_zusammenfassungen_bleiben_ganz() -> None:
+    text = "IBAN von Jörg Weiß prüfen; holder: „Jörg Weiß“, cents: 100"
+    assert leaves(text) == {
+        ("", 0): "IBAN von Jörg Weiß prüfen",
+        ("holder", 0): "„Jörg Weiß“",
+        ("cents", 0): "100",
+    }
+    assert list(leaves("verschlüsselt (95 Byte); verschlüsselt (1,5 KiB)").values()) == [
+        "verschlüsselt (95 Byte)",
+        "verschlüsselt (1,5 KiB)",
+    ]

@@ -6,7 +6,12 @@ import itertools
 import re
 from collections.abc import Set
 
-_LEAF = re.compile(r"(?:(\w+): )?(„[^“]*“|(?!\w+: )[\w+-][^\s,{}\[\]„“]*)")
+_LEAF = re.compile(
+    r"(?:(\w+): )?(„[^“]*“"
+    r"|[^\s,;:{}\[\]„“()]+(?: \w+)? \(\d[\d,]* (?:Byte|KiB|MiB)\)"  # „verschlüsselt (95 Byte)“
+    r"|[^\s,;:{}\[\]„“][^,;:{}\[\]„“]*(?=; )"  # die Zusammenfassung vor der Eingabe
+    r"|(?!\w+: )[\w+-][^\s,{}\[\]„“]*)"
+)
 _GENERATED = re.compile(
     r"(?<!\w)(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
     r"|(?:(?=[a-f]*\d)(?=\d*[a-f])|(?<=\b[A-Z]-))[0-9a-f]{8,})(?!\w)"

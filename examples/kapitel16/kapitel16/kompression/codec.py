@@ -63,7 +63,6 @@ def unpack(payload: Payload, *, limit: int) -> Payload:
 # --8<-- [end:unpack]
 
 
-# --8<-- [start:codec]
 class CompressionCodec(PayloadCodec):
     """Komprimiert ab `at_least` Bytes und packt höchstens `limit` Bytes aus."""
 
@@ -80,6 +79,7 @@ class CompressionCodec(PayloadCodec):
         """Packt aus, was dieser Codec gepackt hat; anderes bleibt, wie es ist."""
         return [await self._unpack(payload) for payload in payloads]
 
+    # --8<-- [start:threads]
     async def _pack(self, payload: Payload) -> Payload:
         options = {"at_least": self._at_least, "limit": self._limit}
         if payload.ByteSize() < _WORTH_A_THREAD:
@@ -92,8 +92,7 @@ class CompressionCodec(PayloadCodec):
         # Wie viel Arbeit darin steckt, verrät die Größe nicht.
         return await asyncio.to_thread(unpack, payload, limit=self._limit)
 
-
-# --8<-- [end:codec]
+    # --8<-- [end:threads]
 
 
 # --8<-- [start:chain]

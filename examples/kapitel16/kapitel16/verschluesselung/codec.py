@@ -108,7 +108,6 @@ def key_id_of(payload: Payload) -> str:
     return payload.metadata.get(KEY_ID, b"").decode(errors="replace")
 
 
-# --8<-- [start:codec]
 class EncryptionCodec(PayloadCodec):
     """Versiegelt mit dem aktiven Schlüssel, öffnet mit jedem im Bund."""
 
@@ -117,6 +116,7 @@ class EncryptionCodec(PayloadCodec):
         self._ring = ring
         self._accept_plaintext = accept_plaintext
 
+    # --8<-- [start:codec]
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Versiegelt jeden Payload für sich."""
         key_id = self._ring.active
@@ -132,8 +132,7 @@ class EncryptionCodec(PayloadCodec):
             return payload
         return open_sealed(payload, self._ring.key(key_id_of(payload)))
 
-
-# --8<-- [end:codec]
+    # --8<-- [end:codec]
 
 
 # --8<-- [start:converter]

@@ -39,7 +39,6 @@ def new_key() -> bytes:
     return AESGCM.generate_key(KEY_BYTES * 8)
 
 
-# --8<-- [start:ring]
 class KeyRing:
     """Unveränderlich: Eine Rotation ergibt einen neuen Bund."""
 
@@ -55,6 +54,7 @@ class KeyRing:
                 raise KeyRingError(
                     f"Der Schlüssel „{key_id}“ hat {len(key)} Bytes statt {KEY_BYTES}."
                 )
+        # --8<-- [start:ring]
         if active not in keys:
             raise KeyRingError(f"Der aktive Schlüssel „{active}“ fehlt im Bund.")
         self._keys = dict(keys)

@@ -23,7 +23,6 @@ _GENERATED = {
 }
 
 
-# --8<-- [start:walk]
 def parts(message: Message, path: str = "") -> Iterator[tuple[str, Message | str]]:
     """Alle Nachrichten und Texte in `message`, mit dem Namen ihres Feldes."""
     yield path, message
@@ -42,9 +41,6 @@ def parts(message: Message, path: str = "") -> Iterator[tuple[str, Message | str
                     yield from parts(item, field.name)
                 elif isinstance(item, str) and item:
                     yield field.name, item
-
-
-# --8<-- [end:walk]
 
 
 def sealed_payloads(message: Message) -> Iterator[Payload]:
@@ -69,12 +65,12 @@ def texts(history: WorkflowHistory) -> dict[str, list[str]]:
     return {path: list(values) for path, values in sorted(found.items())}
 
 
-# --8<-- [start:in-use]
 def key_usage(message: Message) -> Counter[str]:
     """Wie viele Payloads einer Nachricht welchen Schlüssel brauchen."""
     return Counter(key_id_of(payload) for payload in sealed_payloads(message))
 
 
+# --8<-- [start:in-use]
 async def keys_in_use(client: Client, query: str) -> dict[str, Counter[str]]:
     """Je Ausführung, die `query` findet, und je Schedule: welche Schlüssel er braucht.
 
