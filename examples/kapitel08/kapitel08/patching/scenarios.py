@@ -257,7 +257,7 @@ async def rolled_back(stage: Stage) -> None:
 async def meet_wrong_code(stage: Stage, handle: Handle, code: int) -> None:
     """Ein Worker der falschen Stufe nimmt den nächsten Workflow-Task an."""
     async with worker(stage, code):
-        # Der Fahrer kommt; ein klemmender Lauf erreicht das Ziel dieses Sprungs nie.
+        # Der Fahrer kommt. Das Ziel des Sprungs liegt dahinter; der Lauf klemmt vorher.
         ahead = stage.timelapse and asyncio.create_task(
             stage.timelapse.fast_forward(handle, timedelta(days=2))
         )
