@@ -14,6 +14,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHistory, WorkflowQue
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 from dauerlauf.history import load
@@ -139,7 +140,7 @@ async def test_a_nondeterminism_error_is_what_the_replayer_raises() -> None:
     outcome = await Replayer(workflows=[STAGES[4]], build_id="test").replay_workflow(
         matrix.load("stufe-1"), raise_on_replay_failure=False
     )
-    assert type(outcome.replay_failure).__name__ == "NondeterminismError"
+    assert isinstance(outcome.replay_failure, NondeterminismError)
 
 
 # --- Alte und neue Läufe ---------------------------------------------------------------------------------------------

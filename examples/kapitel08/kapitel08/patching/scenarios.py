@@ -96,9 +96,7 @@ async def skip_to_stock(stage: Stage, handle: Handle) -> None:
 
 
 async def close(stage: Stage, handle: Handle, number: str) -> None:
-    """Lässt den Auftrag zu Ende laufen und hält fest, was die Bücher sagen."""
-    if stage.timelapse and (await handle.describe()).close_time is None:
-        await stage.timelapse.fast_forward(handle)
+    """Wartet auf das Ende und hält fest, was die Bücher sagen."""
     shipped = await result(handle, TIME_LIMIT)
     stage.note(f"Ergebnis: Paket {shipped.parcel}")
     note_books(stage, number)
@@ -214,6 +212,8 @@ async def change_code(stage: Stage, number: str, *, timers: int) -> None:
             await waiting(handle, 2)
     stage.note("Worker der Stufe 1 beendet, Stufe 2 übernimmt")
     async with worker(stage, 2):
+        if stage.timelapse:
+            await stage.timelapse.fast_forward(handle)
         await close(stage, handle, number)
 
 
@@ -257,7 +257,7 @@ async def rolled_back(stage: Stage) -> None:
 async def meet_wrong_code(stage: Stage, handle: Handle, code: int) -> None:
     """Ein Worker der falschen Stufe nimmt den nächsten Workflow-Task an."""
     async with worker(stage, code):
-        # Der Fahrer kommt; ein klemmender Lauf erreicht das Ziel dieses Sprungs nie.
+        # Der Fahrer kommt. Das Ziel des Sprungs liegt dahinter; der Lauf klemmt vorher.
         ahead = stage.timelapse and asyncio.create_task(
             stage.timelapse.fast_forward(handle, timedelta(days=2))
         )

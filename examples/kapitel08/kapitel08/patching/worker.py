@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -90,7 +91,7 @@ def main() -> int:
     if stage not in map(str, STAGES):
         print("NORDLICHT_STUFE muss 1, 2, 3 oder 4 sein.", file=sys.stderr)
         return 2
-    folder = Path(os.environ.get("NORDLICHT_ORDNER", "."))
+    folder = Path(os.environ.get("NORDLICHT_ORDNER", tempfile.gettempdir()))
     try:
         asyncio.run(run(folder, int(stage)))
     except ConnectionError as error:
