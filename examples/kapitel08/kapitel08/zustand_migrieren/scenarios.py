@@ -153,21 +153,20 @@ def _mails(stage: Stage) -> list[tuple[str, str, int]]:
     return Outbox(stage.folder).mails()
 
 
-async def start_account(stage: Stage, form: int, number: str) -> Handle:
+async def start_account(stage: Stage, form: int, number: str, **options: Any) -> Handle:
     """Eröffnet das Konto `number` mit Daten der Form `form`."""
     return await stage.start(
         AccountWorkflow.run,
         {**ACCOUNTS[form], "number": number},
         id=f"konto-{number}",
         search_attributes=tagged() if form == 4 else None,
-        # Wiederholte Fehler eines Workflow-Tasks meldet das SDK nicht, sie laufen ab.
-        task_timeout=timedelta(seconds=1),
+        **options,
     )
 
 
-async def open_account(stage: Stage, form: int, number: str) -> Handle:
+async def open_account(stage: Stage, form: int, number: str, **options: Any) -> Handle:
     """Wie `start_account`; wartet, bis ein Worker das Konto führt."""
-    handle = await start_account(stage, form, number)
+    handle = await start_account(stage, form, number, **options)
     await settled(handle, 0, Outbox(stage.folder))
     return handle
 
@@ -267,7 +266,9 @@ async def moved(stage: Stage) -> None:
 async def rolled_back(stage: Stage) -> None:
     """Der Lauf steht, bis Version 4 wiederkommt; verloren geht nichts."""
     async with current(stage):
-        handle = await open_account(stage, 3, "K-1006")
+        # Wiederholte Fehler eines Workflow-Tasks meldet das SDK nicht; sie laufen ab.
+        short = timedelta(seconds=2)
+        handle = await open_account(stage, 3, "K-1006", task_timeout=short)
         await _move(stage, handle)
     async with former(stage, 3):
         await handle.signal("book", {"number": "B-1", "amount_cents": 500, "schema": 3})
