@@ -178,6 +178,13 @@ def test_exactly_at_the_limit_it_is_unpacked() -> None:
         unpack(packed, limit=payload.ByteSize() - 1)
 
 
+def test_a_limit_of_zero_would_be_none() -> None:
+    # Für zlib heißt 0 „unbegrenzt“: Die Grenze wäre lautlos weg.
+    assert len(zlib.decompressobj().decompress(zlib.compress(bytes(5000)), 0)) == 5000
+    with pytest.raises(ValueError, match="positiv"):
+        CompressionCodec(limit=0)
+
+
 def test_what_nobody_could_unpack_is_refused_by_the_sender() -> None:
     payload = _payload(5000)
     with pytest.raises(CompressionError) as error:

@@ -8,7 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from temporalio.api.common.v1 import Payload
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload, WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
@@ -178,6 +180,45 @@ async def test_bound_to_the_workflow_id_an_ordinary_run_works(timelapse: Timelap
         async with _worker(timelapse, office.task_queue, tmp_path, data_converter(codec)):
             handle = await office.start(office.client(codec=codec), Refund("R-1", GOOD, 100, "Kulanz"))
             assert await result(handle) == "SEPA-R-1-0"
+
+
+async def test_bound_to_the_workflow_id_children_continue_as_new_and_reset_work(timelapse: Timelapse) -> None:
+    codec, queue = BoundCodec(OLD), timelapse.task_queue()
+    client = encrypted(timelapse.client, codec)
+    async with Worker(client, task_queue=queue, workflows=[ParentWorkflow, ChildWorkflow]):
+        name = f"eltern-{uuid4()}"
+        handle = await client.start_workflow(ParentWorkflow.run, 2, id=name, task_queue=queue)
+        # Jede Nachricht trägt die ID dessen, an den sie geht oder von dem sie kommt; beide Seiten nennen dieselbe.
+        assert await result(handle) == "Kind von 0"
+        request = ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=name),
+            workflow_task_finish_event_id=4,
+            request_id=str(uuid4()),
+        )
+        await client.workflow_service.reset_workflow_execution(request)
+        assert await result(client.get_workflow_handle(name)) == "Kind von 0"
+
+
+@workflow.defn(sandboxed=False)  # Dieses Modul lädt die Werkbank; die Sandbox lehnt sie ab.
+class ParentWorkflow:
+    """Fragt ein Kind und beginnt so oft von vorn, wie die Zahl sagt."""
+
+    @workflow.run
+    async def run(self, left: int) -> str:
+        answer = await workflow.execute_child_workflow(ChildWorkflow.run, left, id=f"kind-{workflow.uuid4()}")
+        if left:
+            workflow.continue_as_new(left - 1)
+        return answer
+
+
+@workflow.defn(sandboxed=False)
+class ChildWorkflow:
+    """Antwortet."""
+
+    @workflow.run
+    async def run(self, number: int) -> str:
+        return f"Kind von {number}"
 
 
 async def test_bound_to_the_workflow_id_a_schedule_starts_what_nobody_can_open(

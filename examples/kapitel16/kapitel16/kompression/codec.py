@@ -67,7 +67,12 @@ class CompressionCodec(PayloadCodec):
     """Komprimiert ab `at_least` Bytes und packt höchstens `limit` Bytes aus."""
 
     def __init__(self, *, at_least: int = KIB, limit: int = 16 * MIB) -> None:
-        """Beide Grenzen zählen Bytes; `limit` gilt für den ausgepackten Payload."""
+        """Beide Grenzen zählen Bytes; `limit` gilt für den ausgepackten Payload.
+
+        Wirft `ValueError`, wenn `limit` nicht positiv ist.
+        """
+        if limit < 1:
+            raise ValueError("`limit` muss positiv sein; 0 hieße für zlib unbegrenzt.")
         self._at_least = at_least
         self._limit = limit
 
