@@ -449,6 +449,16 @@ async def test_labels_of_one_customer_share_the_quota(timelapse: Timelapse) -> N
         assert (shop.service.labels().total(), len(shop.service.calls)) == (4, 4)
 
 
+async def test_a_missing_quota_is_started_empty_by_the_next_question(timelapse: Timelapse) -> None:
+    async with open_shop(timelapse) as shop:
+        quota_id = f"kontingent-{uuid4()}"
+        entity = timelapse.client.get_workflow_handle_for(QuotaWorkflow.run, quota_id)
+        for _ in range(2):
+            await result(await shop.place(quota=small(), quota_id=quota_id))
+            assert (await entity.query(QuotaWorkflow.status)).granted == 1
+            await entity.terminate()
+
+
 def test_an_expired_permit_calls_nobody() -> None:
     with label_service() as service:
         environment = ActivityEnvironment()

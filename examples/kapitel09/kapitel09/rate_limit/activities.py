@@ -28,6 +28,7 @@ OUT_OF_ORDER = "DienstGestoert"
 EXPIRED = "ErlaubnisAbgelaufen"
 BOOKED_OUT = "Ausgebucht"
 
+# Beim Namen genannt, denn workflow.py importiert diese Datei.
 QUOTA_WORKFLOW = "QuotaWorkflow"
 GRANT = "grant"
 ASKS_AT_ONCE = 3
