@@ -17,7 +17,7 @@ from temporalio.converter import PayloadConverter, default
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from dauerlauf.history import load, same_behaviour
+from dauerlauf.history import load, steps
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
 from kapitel08.zustand_migrieren import progress, worker
@@ -99,7 +99,11 @@ async def test_a_run_of_an_old_version_replays(version: int, replay: Callable[..
 @pytest.mark.gruendlich
 @pytest.mark.parametrize("version", OLD)
 async def test_the_old_code_still_behaves_as_recorded(version: int, timelapse: Timelapse) -> None:
-    assert same_behaviour(load(file_of(version)), await record(timelapse, version))
+    then, now = (
+        sorted((step.kind, step.title, step.detail) for step in steps(history) if not step.internal)
+        for history in (load(file_of(version)), await record(timelapse, version))
+    )
+    assert then == now
 
 
 # --- Die Kette -------------------------------------------------------------------------------------------------------
