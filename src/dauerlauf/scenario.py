@@ -134,8 +134,12 @@ class Scenario:
     name: str
     title: str
     function: ScenarioFunction
-    workflows: tuple[type, ...]
-    """Die Klassen, mit denen sich die History dieses Szenarios wieder abspielen lässt."""
+    own_workflows: tuple[type, ...] | None = None
+
+    @property
+    def workflows(self) -> tuple[type, ...]:
+        """Die Klassen, mit denen sich die History dieses Szenarios wieder abspielen lässt."""
+        return self.pattern.workflows if self.own_workflows is None else self.own_workflows
 
 
 class Pattern:
@@ -175,8 +179,8 @@ class Pattern:
         """
 
         def register(function: ScenarioFunction) -> ScenarioFunction:
-            classes = self.workflows if workflows is None else tuple(workflows)
-            self.scenarios[name] = Scenario(self, name, title, function, classes)
+            own = None if workflows is None else tuple(workflows)
+            self.scenarios[name] = Scenario(self, name, title, function, own)
             return function
 
         return register
