@@ -27,6 +27,13 @@ class ReturnRequest:
 
 
 @dataclass(frozen=True)
+class Refunded:
+    """Eine erstattete Retoure."""
+
+    number: str
+
+
+@dataclass(frozen=True)
 class Inventory:
     """Eine laufende Inventur.
 

@@ -61,20 +61,24 @@ class Fleet:
             "deployment": self.deployment,
         }
 
-    async def _start(self, build_id: str) -> WorkerProcess:
+    async def _start(self, build_id: str, *, reserve: bool = False) -> WorkerProcess:
         worker = await WorkerProcess.start(
             WORKER,
             self.stage.client,
             arguments=self.arguments(build_id),
             identity=f"worker-{build_id}",
+            reserve=reserve,
         )
-        await self.rollout.registered(build_id)
+        if not reserve:
+            await self.rollout.registered(build_id)
         return worker
 
     @asynccontextmanager
-    async def worker(self, build_id: str) -> AsyncIterator[WorkerProcess]:
-        """Ein Worker dieser Version; bekannt ist sie, sobald er läuft."""
-        worker = await self._start(build_id)
+    async def worker(
+        self, build_id: str, *, reserve: bool = False
+    ) -> AsyncIterator[WorkerProcess]:
+        """Ein Worker dieser Version; mit `reserve` beginnt er erst auf `take_over`."""
+        worker = await self._start(build_id, reserve=reserve)
         try:
             yield worker
         finally:
@@ -127,6 +131,13 @@ async def quiet(handle: Handle) -> None:
         return not raw.pending_activities and not raw.HasField("pending_workflow_task")
 
     await until(idle)
+
+
+async def a_day_later(stage: Stage, handle: Handle) -> None:
+    """Im Zeitraffer vergeht ein Tag; auf einem fremden Server geschieht nichts."""
+    if stage.timelapse:
+        await stage.timelapse.fast_forward(handle, timedelta(days=1))
+        await quiet(handle)
 
 
 async def recorded(handle: Handle, kind: EventType.ValueType, count: int = 1) -> None:
@@ -187,6 +198,7 @@ async def pinned(stage: Stage) -> None:
         await ships.reached("N-1001", "reserve_stock")
         await quiet(handle)
         await ships.rollout.make_current("2.0")
+        await a_day_later(stage, handle)
         await handle.signal(version1.OrderWorkflow.paid)
         await ships.close(handle, "N-1001")
 
@@ -220,6 +232,7 @@ async def auto_upgrade(stage: Stage) -> None:
         await ships.reached("R-2001", "send_label")
         await quiet(handle)
         await ships.rollout.make_current("2.0")
+        await a_day_later(stage, handle)
         await handle.signal(version1.ReturnWorkflow.arrived)
         await ships.close(handle, "R-2001")
 
@@ -275,16 +288,15 @@ async def inventory_moves(stage: Stage) -> None:
 async def redirected(stage: Stage) -> None:
     """Alle anderen Ausführungen bleiben, wo sie sind."""
     ships = fleet(stage)
-    async with ships.both():
+    async with ships.both(), ships.worker("1.1"):
         handle = await place(stage, Order("N-1003", "CH"), task_timeout=STUCK_TASK)
         await ships.reached("N-1003", "reserve_stock")
         await quiet(handle)
         await handle.signal(version1.OrderWorkflow.paid)
         # Auch der zweite Versuch scheitert; weitere stehen nicht in der Event History.
         await recorded(handle, EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, 2)
-        async with ships.worker("1.1"):
-            await pin(stage.client, handle.id, ships.deployment, "1.1")
-            await ships.close(handle, "N-1003")
+        await pin(stage.client, handle.id, ships.deployment, "1.1")
+        await ships.close(handle, "N-1003")
 
 
 @PATTERN.scenario(
@@ -294,16 +306,21 @@ async def redirected(stage: Stage) -> None:
 async def old_worker_missing(stage: Stage) -> None:
     """Der Worker mit 2.0 rührt sie nicht an."""
     ships = fleet(stage)
-    async with ships.both() as old:
+    # Der Ersatz ist schon geladen: Wie lange ein Prozess zum Starten braucht, gehört
+    # nicht in die Aufzeichnung.
+    async with ships.both() as old, ships.worker("1.0", reserve=True) as spare:
         handle = await place(stage, Order("N-1001"))
         await ships.reached("N-1001", "reserve_stock")
         await quiet(handle)
-        await ships.rollout.make_current("2.0")
         old.kill()
+        await ships.rollout.make_current("2.0")
+        await a_day_later(stage, handle)
         await handle.signal(version1.OrderWorkflow.paid)
         # Der Server bot ihn zuerst dem Worker an, der den Workflow im Speicher hatte.
         await recorded(handle, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)
         raw = (await handle.describe()).raw_description
         stage.note(f"Wartender Workflow-Task: {raw.HasField('pending_workflow_task')}")
-        async with ships.worker("1.0"):
-            await ships.close(handle, "N-1001")
+        # Erst eine Sekunde Stillstand ist in der Aufzeichnung zu sehen.
+        await asyncio.sleep(1)
+        await spare.take_over()
+        await ships.close(handle, "N-1001")

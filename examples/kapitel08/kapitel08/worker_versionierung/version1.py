@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from kapitel08.worker_versionierung.models import (
         Inventory,
         Order,
+        Refunded,
         ReturnRequest,
         Shipped,
         Task,
@@ -80,7 +81,7 @@ class ReturnWorkflow:
         self._arrived = True
 
     @workflow.run
-    async def run(self, request: ReturnRequest) -> None:
+    async def run(self, request: ReturnRequest) -> Refunded:
         """Schickt das Etikett, wartet auf das Paket, erstattet."""
         await workflow.execute_activity_method(
             WarehouseActivities.send_label,
@@ -93,6 +94,7 @@ class ReturnWorkflow:
             Task(request.number),
             start_to_close_timeout=TIMEOUT,
         )
+        return Refunded(request.number)
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.PINNED)

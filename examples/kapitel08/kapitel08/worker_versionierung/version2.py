@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from kapitel08.worker_versionierung.models import (
         Inventory,
         Order,
+        Refunded,
         ReturnRequest,
         Shipped,
         Task,
@@ -75,7 +76,7 @@ class ReturnWorkflow:
 
     # --8<-- [start:return]
     @workflow.run
-    async def run(self, request: ReturnRequest) -> None:
+    async def run(self, request: ReturnRequest) -> Refunded:
         """Wer auf 1.0 begonnen hat, läuft am neuen Schritt vorbei."""
         if workflow.patched("retoure-ankuendigen"):  # (!)
             await workflow.execute_activity_method(
@@ -94,6 +95,7 @@ class ReturnWorkflow:
             Task(request.number),
             start_to_close_timeout=TIMEOUT,
         )
+        return Refunded(request.number)
 
     # --8<-- [end:return]
 

@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from kapitel08.worker_versionierung.activities import WarehouseActivities
     from kapitel08.worker_versionierung.models import (
         Order,
+        Refunded,
         ReturnRequest,
         Shipped,
         Task,
@@ -25,7 +26,7 @@ class UnpatchedReturnWorkflow(version1.ReturnWorkflow):
     """Falsch: wechselt von selbst zu neuem Code, der zum alten Verlauf nicht passt."""
 
     @workflow.run
-    async def run(self, request: ReturnRequest) -> None:
+    async def run(self, request: ReturnRequest) -> Refunded:
         """Falsch: Der neue Schritt steht vor einem, den es schon gab."""
         for action in (
             WarehouseActivities.announce_return,  # ohne workflow.patched
@@ -41,6 +42,7 @@ class UnpatchedReturnWorkflow(version1.ReturnWorkflow):
             Task(request.number),
             start_to_close_timeout=TIMEOUT,
         )
+        return Refunded(request.number)
 
 
 # --8<-- [start:silent]
