@@ -113,7 +113,7 @@ class Shop:
 
     def worker(self, build: str, **options: Any) -> Worker:
         """Der Worker einer Version; Version 2 vergisst den Rabatt."""
-        client = self.timelapse.client_for(f"worker-{build}")
+        client = self.timelapse.client_for(f"worker-{build}", max_cached_workflows=0)
         discount = 0 if build == "v2" else 10
         return create_worker(client, self.folder, task_queue=self.queue, build=build, discount=discount, **options)
 
