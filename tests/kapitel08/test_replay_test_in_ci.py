@@ -24,6 +24,7 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Worker
 from typer.testing import CliRunner
 
+from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.testing import RunningWorker, open_worker
 from dauerlauf.timelapse import Timelapse
@@ -363,22 +364,30 @@ async def test_good_code_is_green_and_reordered_code_is_red(exported: Path) -> N
     assert "3 von 6 Histories passen nicht" in report
 
 
-async def test_a_removed_workflow_type_is_red(exported: Path) -> None:
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """Ein Ordner wie nach einem Export, ohne Server: ein offener Auftrag und eine Retoure."""
+    for name in ("offen-und-umgestellt", "retoure"):
+        files.write(tmp_path / "recorded", name, load(PATTERN.history_file(name)))
+    return tmp_path / "recorded"
+
+
+async def test_a_removed_workflow_type_is_red(recorded: Path) -> None:
     said: list[str] = []
-    assert await check.check(exported, [OrderWorkflow], CONVERTER, say=said.append) == 1
+    assert await check.check(recorded, [OrderWorkflow], CONVERTER, say=said.append) == 1
     assert "Workflow class ReturnWorkflow is not registered" in "\n".join(said)
 
 
-async def test_nothing_to_replay_is_never_green(exported: Path, tmp_path: Path) -> None:
+async def test_nothing_to_replay_is_never_green(recorded: Path, tmp_path: Path) -> None:
     assert await check.check(tmp_path, WORKFLOWS, CONVERTER, say=_silent) == 2
     assert await check.check(tmp_path / "fehlt", WORKFLOWS, CONVERTER, say=_silent) == 2
     said: list[str] = []
-    assert await check.check(exported, WORKFLOWS, CONVERTER, ["SagaWorkflow"], said.append) == 2
+    assert await check.check(recorded, WORKFLOWS, CONVERTER, ["SagaWorkflow"], said.append) == 2
     assert "keine History von SagaWorkflow" in "\n".join(said)
 
 
-async def test_the_first_differing_event_is_named(exported: Path) -> None:
-    (large,) = [history for history in map(files.read, exported.glob("*.json")) if history.workflow_id.endswith("N-1")]
+async def test_the_first_differing_event_is_named() -> None:
+    large = load(PATTERN.history_file("offen-und-umgestellt"))
     ((_, finding),) = await Checkout(reordered.WORKFLOWS, CONVERTER).check([large])
     assert finding
     before = WorkflowHistory(large.workflow_id, large.events[: finding.event - 1])

@@ -76,8 +76,8 @@ MUTANTS = [
     mutant(
         "ein-event-zu-weit",
         "replay_test_in_ci/replaying.py",
-        "while fails - passes > 1:",
-        "while fails - passes > 2:",
+        "event = history.events[fails - 1]",
+        "event = history.events[fails]",
         "test_the_first_differing_event_is_named",
     ),
     mutant(

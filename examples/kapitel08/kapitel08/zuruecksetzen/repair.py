@@ -164,7 +164,7 @@ def reset_command(
         runs = await find_affected(client, version, task_queue)
         if runs:
             job = await reset_batch(client, runs, version, grund, je_sekunde)
-            typer.echo(f"{len(runs)} Läufe, Auftrag {job}")
+            typer.echo(f"Zurückgesetzt: {len(runs)} (Auftrag {job})")
         else:
             typer.echo("Nichts zu tun.")
 

@@ -51,7 +51,8 @@ def worker(
 ) -> Worker:
     """Ein Worker dieser Version; Version 2 vergisst den Rabatt."""
     return create_worker(
-        stage.worker_client(f"worker-{build}"),
+        # Ohne Cache wartet nach einem Wechsel kein Task auf den Worker davor.
+        stage.worker_client(f"worker-{build}", max_cached_workflows=0),
         stage.folder,
         task_queue=stage.task_queue,
         build=build,
