@@ -24,7 +24,7 @@ from temporalio.service import RPCError
 
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
-from kapitel16.recht_auf_loeschung import key_store
+from kapitel16.recht_auf_loeschung import key_store, measure
 from kapitel16.recht_auf_loeschung.codec import (
     ERASED,
     ErasablePayloadConverter,
@@ -595,3 +595,12 @@ def test_payloads_are_found_wherever_they_are() -> None:
         )
     )
     assert len(list(payloads(event))) == 6
+
+
+async def test_a_key_per_person_adds_162_bytes_to_every_payload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "ROUNDS", 1)
+    values = dict(await measure.measure(tmp_path))
+    assert values["Aufschlag je Payload"] == "162 Bytes"
+    assert len(values) == 6
