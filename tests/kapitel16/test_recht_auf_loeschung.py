@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -246,6 +247,21 @@ def test_a_crash_while_rotating_loses_no_key(tmp_path: Path, monkeypatch: pytest
     store.rotate_master()
     assert store.key(KEY_ID) == key
     assert len(KeyRing.load(tmp_path / key_store.MASTER_FILE).key_ids) == 1
+
+
+def test_rotating_while_customers_register_loses_no_key(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    key_ids = [f"{uuid4()}.auftrag" for _ in range(60)]
+
+    def register(key_id: str) -> bytes:
+        store.create(key_id)
+        return store.key(key_id)
+
+    with ThreadPoolExecutor(4) as threads:
+        keys = threads.map(register, key_ids)
+        for _ in range(5):
+            store.rotate_master()
+    assert list(keys) == [store.key(key_id) for key_id in key_ids]
 
 
 def test_after_a_restore_the_record_erases_again(tmp_path: Path) -> None:

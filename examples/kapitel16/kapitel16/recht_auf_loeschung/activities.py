@@ -103,6 +103,7 @@ class ErasureActivities:
         deadline = time.monotonic() + self._patience
         async for execution in self._executions(request, running=True):
             await _unless_gone(self._handle(execution).cancel())
+            activity.heartbeat()
         while running := await self._count_running(request):
             activity.heartbeat()
             if time.monotonic() >= deadline:
@@ -120,6 +121,7 @@ class ErasureActivities:
             # Der Grund steht im Klartext in der History.
             ended = self._handle(execution).terminate(reason="Löschung")
             number += await _unless_gone(ended)
+            activity.heartbeat()
         return number
 
     # --8<-- [start:destroy]
