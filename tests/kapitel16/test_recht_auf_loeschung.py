@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,16 +16,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loeschung_hilfen import Shop, new_stage, open_office, raw_history
-from temporalio.api.common.v1 import Header, Memo, Payload, Payloads
+from temporalio.api.common.v1 import Header, Memo, Payload, Payloads, WorkflowExecution
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.history.v1 import History, HistoryEvent, WorkflowExecutionStartedEventAttributes
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.converter import ActivitySerializationContext, PayloadConverter, WorkflowSerializationContext
 from temporalio.service import RPCError
 
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
-from kapitel16.recht_auf_loeschung import key_store
+from kapitel16.recht_auf_loeschung import key_store, measure
 from kapitel16.recht_auf_loeschung.codec import (
     ERASED,
     ErasablePayloadConverter,
@@ -34,6 +36,7 @@ from kapitel16.recht_auf_loeschung.codec import (
     tombstone,
     with_person_keys,
 )
+from kapitel16.recht_auf_loeschung.guard import is_erased
 from kapitel16.recht_auf_loeschung.key_store import (
     KEY_FILE,
     KeyCache,
@@ -49,6 +52,7 @@ from kapitel16.recht_auf_loeschung.models import (
     ErasureRequest,
     Invoice,
     OrderView,
+    Parcel,
     Payment,
     Proof,
 )
@@ -248,6 +252,21 @@ def test_a_crash_while_rotating_loses_no_key(tmp_path: Path, monkeypatch: pytest
     assert len(KeyRing.load(tmp_path / key_store.MASTER_FILE).key_ids) == 1
 
 
+def test_rotating_while_customers_register_loses_no_key(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    key_ids = [f"{uuid4()}.auftrag" for _ in range(60)]
+
+    def register(key_id: str) -> bytes:
+        store.create(key_id)
+        return store.key(key_id)
+
+    with ThreadPoolExecutor(4) as threads:
+        keys = threads.map(register, key_ids)
+        for _ in range(5):
+            store.rotate_master()
+    assert list(keys) == [store.key(key_id) for key_id in key_ids]
+
+
 def test_after_a_restore_the_record_erases_again(tmp_path: Path) -> None:
     register = Register(tmp_path)
     meike = replace(MEIKE, number=PERSON)
@@ -407,6 +426,13 @@ def test_a_type_without_a_placeholder_raises(hint: Any) -> None:
         ErasablePayloadConverter().from_payloads([tombstone()], [hint])
 
 
+@pytest.mark.parametrize("value", [ERASED, Parcel.erased(), OrderView.erased()])
+def test_the_guard_knows_every_placeholder(value: object) -> None:
+    assert is_erased(value)
+    assert not is_erased(Parcel("N-1", PERSON))
+    assert not is_erased("N-1")
+
+
 def test_anyone_can_read_a_tombstone() -> None:
     assert PayloadConverter.default.from_payloads([tombstone()]) == [ERASED]
 
@@ -494,6 +520,27 @@ async def test_the_invoice_outlives_the_order(timelapse: Timelapse, tmp_path: Pa
         # Nach Ablauf der Aufbewahrung fällt auch dieser Schlüssel.
         await office.erase(office.meike, purposes=[INVOICE])
         assert await result(invoice) == ERASED
+
+
+async def test_a_reset_order_of_the_erased_person_fails_without_effect(timelapse: Timelapse, tmp_path: Path) -> None:
+    async with open_office(timelapse, tmp_path) as shop:
+        office, client = shop.office, shop.stage.client
+        order = await office.shipped_order(office.meike, "N-1")
+        await office.erase(office.meike)
+        request = ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=order.id),
+            reason="Test",
+            request_id=str(uuid4()),
+            workflow_task_finish_event_id=4,
+        )
+        reset = await client.workflow_service.reset_workflow_execution(request)
+        again = client.get_workflow_handle_for(OrderWorkflow.run, order.id, run_id=reset.run_id)
+        with pytest.raises(WorkflowFailureError):
+            await result(again)
+        assert office.register.stock() == {"N-1": "verschickt"}
+        record = await office.erase(office.meike)
+        assert (record.terminated, record.proof.readable) == (0, 0)
 
 
 async def test_an_order_after_the_erasure_is_refused(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -595,3 +642,12 @@ def test_payloads_are_found_wherever_they_are() -> None:
         )
     )
     assert len(list(payloads(event))) == 6
+
+
+async def test_a_key_per_person_adds_162_bytes_to_every_payload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "ROUNDS", 1)
+    values = dict(await measure.measure(tmp_path))
+    assert values["Aufschlag je Payload"] == "162 Bytes"
+    assert len(values) == 6

@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from kapitel16.recht_auf_loeschung.key_store import KeyStore
 from kapitel16.recht_auf_loeschung.models import (
+    Customer,
     Destruction,
     ErasureRecord,
     ErasureRequest,
@@ -25,7 +26,7 @@ from kapitel16.recht_auf_loeschung.models import (
 from kapitel16.recht_auf_loeschung.proof import examine
 from kapitel16.recht_auf_loeschung.register import CustomerUnknownError, Register
 
-RECIPIENT_UNKNOWN = "EmpfaengerUnbekannt"
+CUSTOMER_UNKNOWN = "KundennummerUnbekannt"
 STILL_READABLE = "NochLesbar"
 
 
@@ -53,23 +54,23 @@ class OrderActivities:
     @activity.defn
     def write_invoice(self, invoice: Invoice) -> str:
         """Gibt den Text der Rechnung zurück, so wie er aufzubewahren ist."""
-        customer = self._register.customer(invoice.customer)
+        customer = self._customer(invoice.customer)
         return f"{customer.label}: {invoice.total_cents} Cent"
 
-    # --8<-- [start:ship]
     @activity.defn
     def ship_parcel(self, parcel: Parcel) -> str:
         """Verschickt ein Paket und gibt seine Aufschrift zurück."""
-        try:
-            recipient = self._register.customer(parcel.recipient)
-        except CustomerUnknownError as error:
-            raise ApplicationError(
-                str(error), type=RECIPIENT_UNKNOWN, non_retryable=True
-            ) from None
+        recipient = self._customer(parcel.recipient)
         self._register.ship(parcel.order)
         return recipient.label
 
-    # --8<-- [end:ship]
+    def _customer(self, number: str) -> Customer:
+        try:
+            return self._register.customer(number)
+        except CustomerUnknownError as error:
+            raise ApplicationError(
+                str(error), type=CUSTOMER_UNKNOWN, non_retryable=True
+            ) from None
 
     def all(self) -> list[Callable[..., Any]]:
         """Alle Activities, für den Worker."""
@@ -103,6 +104,7 @@ class ErasureActivities:
         deadline = time.monotonic() + self._patience
         async for execution in self._executions(request, running=True):
             await _unless_gone(self._handle(execution).cancel())
+            activity.heartbeat()
         while running := await self._count_running(request):
             activity.heartbeat()
             if time.monotonic() >= deadline:
@@ -120,6 +122,7 @@ class ErasureActivities:
             # Der Grund steht im Klartext in der History.
             ended = self._handle(execution).terminate(reason="Löschung")
             number += await _unless_gone(ended)
+            activity.heartbeat()
         return number
 
     # --8<-- [start:destroy]

@@ -76,9 +76,10 @@ class KeyStore:
 
         Wirft `KeyDestroyedError`, wenn es ihn schon einmal gab.
         """
-        ring = KeyRing.load(self._master)
         with self._open() as connection:
             _refuse_destroyed(connection, key_id)
+            # Erst hier: Ein Wechsel des Hauptschlüssels wartet nun auf das Ende.
+            ring = KeyRing.load(self._master)
             connection.execute(
                 "INSERT OR IGNORE INTO keys (id, wrapped, master) VALUES (?, ?, ?)",
                 (key_id, _wrap(ring, ring.active, key_id, new_key()), ring.active),
@@ -90,10 +91,11 @@ class KeyStore:
             _refuse_destroyed(connection, key_id)
             query = "SELECT wrapped, master FROM keys WHERE id = ?"
             row = connection.execute(query, (key_id,)).fetchone()
+            ring = KeyRing.load(self._master)
         if row is None:
             raise KeyMissingError(f"Den Schlüssel „{key_id}“ gibt es nicht.")
         wrapped, master = row
-        return _unwrap(KeyRing.load(self._master), master, key_id, wrapped)
+        return _unwrap(ring, master, key_id, wrapped)
 
     # --8<-- [start:destroy]
     def destroy(self, key_id: str, at: str) -> str:
@@ -136,9 +138,9 @@ class KeyStore:
 
     def living(self) -> dict[str, bytes]:
         """Alle noch vorhandenen Schlüssel; für den Nachweis, dass keiner mehr passt."""
-        ring = KeyRing.load(self._master)
         with self._open() as connection:
             rows = connection.execute("SELECT id, wrapped, master FROM keys").fetchall()
+            ring = KeyRing.load(self._master)
         return {
             key_id: _unwrap(ring, master, key_id, wrapped)
             for key_id, wrapped, master in rows

@@ -22,6 +22,7 @@ from kapitel16.recht_auf_loeschung.activities import (
     folder_from_environment,
 )
 from kapitel16.recht_auf_loeschung.codec import with_person_keys
+from kapitel16.recht_auf_loeschung.guard import ErasedGuard
 from kapitel16.recht_auf_loeschung.key_store import KeyCache, KeyStore
 from kapitel16.recht_auf_loeschung.workflow import (
     KEY_LIFETIME,
@@ -54,6 +55,7 @@ def create_worker(
         client,
         task_queue=task_queue,
         workflows=WORKFLOWS,
+        interceptors=[ErasedGuard()],
         activities=[
             *OrderActivities(folder).all(),
             *ErasureActivities(folder, client, patience).all(),

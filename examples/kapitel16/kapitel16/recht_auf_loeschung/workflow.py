@@ -109,12 +109,12 @@ class OrderWorkflow:
     # --8<-- [start:deliver]
     async def _deliver(self) -> OrderView:
         recipient = self._order.recipient or self._customer
-        await workflow.execute_child_workflow(
-            InvoiceWorkflow.run,
-            Invoice(self._customer, self._order.items, self._order.total_cents),
-            id=f"kunde/{self._customer}/{INVOICE}/{self._number}",
-        )
         try:
+            await workflow.execute_child_workflow(
+                InvoiceWorkflow.run,
+                Invoice(self._customer, self._order.items, self._order.total_cents),
+                id=f"kunde/{self._customer}/{INVOICE}/{self._number}",
+            )
             label = await workflow.execute_child_workflow(
                 ParcelWorkflow.run,
                 Parcel(self._number, recipient),
