@@ -3,6 +3,8 @@
 import asyncio
 import json
 import shlex
+import subprocess
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -432,6 +434,20 @@ async def test_the_ci_file_calls_the_tested_commands(
     assert "0 von 6 Histories passen nicht" in done.output
     done = await _invoke(check.main, *demanded, "--workflows", f"{reordered.__name__}:WORKFLOWS")
     assert done.exit_code == 1, done.output
+
+
+def _schema_errors(file: Path) -> str:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return "" if done.returncode == 0 else done.stdout
+
+
+@pytest.mark.gruendlich
+def test_the_ci_file_follows_the_published_schema(tmp_path: Path) -> None:
+    assert _schema_errors(FOLDER / "replay-test.yml") == ""
+    broken = tmp_path / "kaputt.yml"
+    broken.write_text((FOLDER / "replay-test.yml").read_text("utf-8").replace("runs-on:", "laeuft-auf:"), "utf-8")
+    assert "runs-on" in _schema_errors(broken)
 
 
 def test_the_pull_request_job_never_reaches_production() -> None:
