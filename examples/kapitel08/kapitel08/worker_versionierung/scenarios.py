@@ -320,7 +320,7 @@ async def old_worker_missing(stage: Stage) -> None:
         await recorded(handle, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)
         raw = (await handle.describe()).raw_description
         stage.note(f"Wartender Workflow-Task: {raw.HasField('pending_workflow_task')}")
-        # Erst eine Sekunde Stillstand ist in der Aufzeichnung zu sehen.
-        await asyncio.sleep(1)
+        # Rund eine Sekunde Stillstand: Kürzeres zeigt die Aufzeichnung nicht.
+        await asyncio.sleep(0.9)
         await spare.take_over()
         await ships.close(handle, "N-1001")
