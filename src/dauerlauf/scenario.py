@@ -5,6 +5,7 @@ echten Server aus.
 """
 
 import asyncio
+import difflib
 import importlib
 import inspect
 import pkgutil
@@ -357,5 +358,7 @@ def find_pattern(name: str) -> Pattern:
     known = patterns()
     key = name.replace("-", "_")
     if key not in known:
-        raise DauerlaufError(f"Das Muster „{name}“ gibt es nicht; `dauerlauf liste` zeigt alle ({', '.join(known)}).")
+        similar = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+        meant = f"meinten Sie {' oder '.join(f'„{one}“' for one in similar)}? " if similar else ""
+        raise DauerlaufError(f"Das Muster „{name}“ gibt es nicht; {meant}`dauerlauf liste` zeigt alle.")
     return known[key]

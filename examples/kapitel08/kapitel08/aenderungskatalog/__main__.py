@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import logging
 import sys
 import time
 
@@ -17,6 +18,8 @@ def main(topics: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    # Was ein Replay stört, steht in der Tabelle; im Log stünde es noch einmal.
+    logging.getLogger("temporalio.worker").setLevel(logging.CRITICAL)
     for topic in topics or TOPICS:
         print(asyncio.run(table(topic)))
     return 0

@@ -5,7 +5,6 @@ Version 1 mit der geänderten Klasse ab.
 """
 
 import inspect
-import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -150,7 +149,6 @@ async def _each(
 @cache
 def _quiet() -> Runtime:
     """Was der Replayer meldet, steht im Urteil; im Log stünde es noch einmal."""
-    logging.getLogger("temporalio.worker").setLevel(logging.CRITICAL)
     level = TelemetryFilter(core_level="ERROR", other_level="ERROR")
     return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=level)))
 
