@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import History
-from temporalio.client import WorkflowExecution
+from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter, PayloadCodec
 from temporalio.exceptions import ApplicationError
 
@@ -42,13 +42,15 @@ class FernetCodec(PayloadCodec):
 ENCRYPTED = replace(DataConverter.default, payload_codec=FernetCodec())
 
 
-async def visible(worker: RunningWorker, count: int) -> list[WorkflowExecution]:
-    """Die Läufe der Task Queue, sobald die Suche `count` davon zeigt."""
+async def visible(worker: RunningWorker, count: int, closed: int = 0) -> list[WorkflowExecution]:
+    """Die Läufe der Task Queue, sobald die Suche `count` davon zeigt, `closed` davon als beendet."""
     query = f'TaskQueue = "{worker.task_queue}"'
     async with asyncio.timeout(30):
-        while len(found := await selection.select(worker.client, query, 99)) < count:
+        while True:
+            found = await selection.select(worker.client, query, 99)
+            if len(found) >= count and sum(one.status != WorkflowExecutionStatus.RUNNING for one in found) >= closed:
+                return found
             await asyncio.sleep(0.02)
-    return found
 
 
 def all_text(folder: Path) -> str:

@@ -121,7 +121,7 @@ async def shop(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory) -
         await timelapse.client.start_workflow(
             ReturnWorkflow.run, item, id=f"r/{mark}/R-3", task_queue=f"niemand-{mark}"
         )
-        await visible(worker, 6)
+        await visible(worker, 6, closed=1)
         yield worker
 
 

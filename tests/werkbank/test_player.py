@@ -64,8 +64,8 @@ def statements(lines: tuple[str, ...]) -> list[tuple[int, int, str]]:
     """Alle Anweisungen einer Datei, von außen nach innen: erste Zeile, letzte Zeile, Text."""
     found = []
     for node in ast.walk(ast.parse("\n".join(lines))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.If):
-            # Der Kopf einer Funktion oder Verzweigung reicht bis vor ihren Rumpf.
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.If | ast.While):
+            # Der Kopf einer Funktion, Verzweigung oder Schleife reicht bis vor ihren Rumpf.
             found.append(
                 (node.lineno, node.body[0].lineno - 1, "\n".join(lines[node.lineno - 1 : node.body[0].lineno]))
             )
