@@ -34,6 +34,7 @@ from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
 from kapitel16.verschluesselung.activities import ACCOUNT_BLOCKED, RefundActivities
+from kapitel16.verschluesselung.bank import Bank
 from kapitel16.verschluesselung.codec import (
     CIPHER_NAME,
     ENCODING,
@@ -48,7 +49,7 @@ from kapitel16.verschluesselung.codec import (
     seal,
 )
 from kapitel16.verschluesselung.keys import ENVIRONMENT, KeyRing, KeyRingError, UnknownKeyError, new_key
-from kapitel16.verschluesselung.models import Refund, State
+from kapitel16.verschluesselung.models import Account, Refund, State
 from kapitel16.verschluesselung.scenarios import (
     APPROVAL,
     BLOCKED,
@@ -62,7 +63,7 @@ from kapitel16.verschluesselung.scenarios import (
     task_failures,
 )
 from kapitel16.verschluesselung.visible import keys_in_use, sealed_payloads, texts
-from kapitel16.verschluesselung.workflow import RefundWorkflow
+from kapitel16.verschluesselung.workflow import BAD_IBAN, RefundWorkflow
 
 SECRETS = [HOLDER, GOOD.iban, BLOCKED.iban, APPROVAL.clerk, APPROVAL.remark, "Sofa mit gebrochenem Bein"]
 
@@ -359,6 +360,17 @@ async def _gone(usage: Callable[[], Awaitable[dict[str, Counter[str]]]], workflo
 def handle_with(office: Office, ring: KeyRing, workflow_id: str) -> Any:
     """Derselbe Workflow, gesehen von einem Client mit diesem Schlüsselbund."""
     return office.client(ring).get_workflow_handle_for(RefundWorkflow.run, workflow_id)
+
+
+async def test_a_wrong_iban_fails_before_any_transfer(office: Office) -> None:
+    mistyped = Account("Jörg Weiß", "DE89370400440532013001")
+    async with office.worker():
+        handle = await office.start(office.client(), Refund("R-2", mistyped, 1_000, "Vase gesprungen"))
+        with pytest.raises(WorkflowFailureError, match="Workflow execution failed") as error:
+            await result(handle, 30)
+    assert isinstance(error.value.cause, ApplicationError)
+    assert error.value.cause.type == BAD_IBAN
+    assert Bank(office.folder).transfers() == []
 
 
 async def test_a_missing_key_for_an_activity_fails_attempts_until_it_is_there(office: Office) -> None:

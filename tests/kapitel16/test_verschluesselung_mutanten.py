@@ -5,6 +5,13 @@ from mutanten import MutantTests, mutant
 CODEC, KEYS = "verschluesselung/codec.py", "verschluesselung/keys.py"
 MUTANTS = [
     mutant(
+        "falsche-iban-wird-bezahlt",
+        "verschluesselung/workflow.py",
+        "if not valid:",
+        "if False:",
+        "test_a_wrong_iban_fails_before_any_transfer",
+    ),
+    mutant(
         "worker-ohne-codec",
         CODEC,
         "return [seal(payload, key_id, key) for payload in payloads]",

@@ -17,14 +17,15 @@ with workflow.unsafe.imports_passed_through():
     )
 
 TIMEOUT = timedelta(seconds=10)
+BAD_IBAN = "IbanFalsch"
 
 
 @workflow.defn
 class RefundWorkflow:
     """Prüft das Konto, wartet nötigenfalls auf Zustimmung und überweist.
 
-    Ist das Konto gesperrt, wartet er auf ein anderes. Gibt die Referenz der Bank
-    zurück.
+    Ist das Konto gesperrt, wartet er auf ein anderes; stimmen die Prüfziffern der IBAN
+    nicht, scheitert er. Gibt die Referenz der Bank zurück.
     """
 
     @workflow.init
@@ -41,12 +42,16 @@ class RefundWorkflow:
     @workflow.run
     async def run(self, refund: Refund) -> str:
         """Der Ablauf."""
-        await workflow.execute_activity_method(
+        valid = await workflow.execute_activity_method(
             RefundActivities.check_account,
             self._account,
             start_to_close_timeout=TIMEOUT,
             summary=f"IBAN von {self._account.holder} prüfen",
         )
+        if not valid:
+            raise ApplicationError(
+                "Die Prüfziffern der IBAN stimmen nicht.", type=BAD_IBAN
+            )
         if refund.cents >= refund.approval_from:
             self._state = State.AWAITING_APPROVAL
             await workflow.wait_condition(lambda: self._approved)
