@@ -19,6 +19,7 @@ import temporalio.worker
 from temporalio.api.enums.v1 import EventType, PendingActivityState, PendingWorkflowTaskState
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.plugin import SimplePlugin
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 from temporalio.worker import WorkerConfig
 
@@ -80,9 +81,15 @@ class Timelapse:
 
         Ohne `duration` läuft der Workflow im Zeitraffer bis zu seinem Ende. Gibt `True` zurück, wenn die Uhr das Ziel
         erreicht hat, `False`, wenn der Workflow vorher endete. Nach einem begrenzten Sprung steht der Zeitraffer still.
-        Wirft `RPCError`, wenn der Workflow schon beendet ist.
+        Wirft `RPCError`, wenn es den Workflow nicht gibt.
         """
-        return await self._skipper.fast_forward(handle, duration)
+        try:
+            return await self._skipper.fast_forward(handle, duration)
+        except RPCError as error:
+            # Der Server sagt auch von einem beendeten Workflow, er finde ihn nicht.
+            if error.status != RPCStatusCode.NOT_FOUND or (await handle.describe()).close_time is None:
+                raise
+            return False
 
     async def now(self, handle: WorkflowHandle[Any, Any]) -> datetime:
         """Die Uhr des Workflows, in UTC."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from temporalio.client import WorkflowFailureError
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from dauerlauf import timelapse as timelapse_module
@@ -55,6 +56,9 @@ async def test_unskipped_wartet_bis_fast_forward(timelapse: Timelapse) -> None:
         assert not (await handle.describe()).close_time
         await timelapse.fast_forward(handle)
         assert await result(handle) == 42
+        assert not await timelapse.fast_forward(handle), "Er ist schon beendet."
+        with pytest.raises(RPCError, match="not found"):
+            await timelapse.fast_forward(timelapse.client.get_workflow_handle("gibtesnicht"))
 
 
 async def test_unskipped_in_bloecken_die_sich_ueberschneiden(timelapse: Timelapse) -> None:
