@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from functools import cache
@@ -206,6 +206,21 @@ def test_gleiche_namen_in_zwei_funktionen() -> None:
 
     found = dict(outer("O-1", "eins"))
     assert found == {"order": "„O-1“", "request": "„eins“", "inner: request": "„zwei“"}
+
+
+class _Unread(str):
+    """Ein Text, den niemand ganz durchgehen darf."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("Der ganze Text wurde gelesen.")
+
+
+def test_von_einem_langen_text_wird_nur_der_anfang_gelesen() -> None:
+    def run(prices: str) -> Variables:
+        return frame_variables(None, [sys._getframe()], lambda file: False)
+
+    (text,) = dict(run(_Unread("x" * 10_000))).values()
+    assert re.fullmatch("„x{80,}…", text)
 
 
 def test_quelltext_ohne_marken_der_listings() -> None:

@@ -80,7 +80,8 @@ class _Writer:
             case Enum():
                 return self._text(value.value, depth) if isinstance(value, str) else value.name
             case str():
-                return f"„{one_line(value)}“"
+                # Der ganze Text kann Megabytes lang sein; länger als zwei Sekunden darf ein Workflow-Task nicht dauern.
+                return f"„{one_line(value[: 10 * _LENGTH])}“"
             case int() | float():
                 return str(value)
             case timedelta():
