@@ -20,6 +20,9 @@ SWITCHES = {
 }
 
 
+SLOW = ("notebooks", "buch", "werkbank")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     for option, text in SWITCHES.values():
         parser.addoption(option, action="store_true", help=text)
@@ -34,7 +37,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.dist, config.option.maxschedchunk = "load", 1
     else:
         # Die Tests einer Datei teilen sich teure Vorbereitungen und laufen deshalb im selben Prozess.
-        config.option.dist = "loadfile"
+        config.option.dist, config.option.loadscopereorder = "loadfile", False
 
 
 def _time_limit(item: pytest.Item) -> float:
@@ -48,6 +51,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.gruendlich:
         # Wer ein eigenes Zeitlimit braucht, dauert lange; zuerst verteilt, hält er am Ende niemanden auf.
         items.sort(key=_time_limit, reverse=True)
+    else:
+        # Auch hier die langen zuerst: Dateien, die Notebooks ausführen, das Buch bauen oder Programme starten.
+        items.sort(key=lambda item: item.path.parent.name not in SLOW)
     for item in items:
         for marker, (option, _) in SWITCHES.items():
             if item.get_closest_marker(marker) and not config.getoption(option):

@@ -117,6 +117,7 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", text)))
 
 
+@pytest.mark.gruendlich
 def test_der_suchindex_enthaelt_jede_meldung_auf_ihrer_seite(site: Path) -> None:
     index = json.loads((site / "search/search_index.json").read_text(encoding="utf-8"))
     for known in entries(ROOT):
