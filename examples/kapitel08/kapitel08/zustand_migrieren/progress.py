@@ -35,7 +35,7 @@ async def move_all(client: Client, only: str = "") -> int:
     """Schickt jedem davon `move` und gibt zurück, wie vielen; darf man wiederholen."""
     moved = 0
     async for found in client.list_workflows(f"{OUTDATED} {only}"):
-        account = client.get_workflow_handle_for(AccountWorkflow.run, found.id)
+        account = client.get_workflow_handle(found.id)
         with suppress(RPCError):  # Inzwischen geschlossen.
             await account.signal(AccountWorkflow.move)
             moved += 1

@@ -284,7 +284,7 @@ async def tampered(stage: Stage) -> None:
         handle = await start(stage, refund())
         await reached(handle, State.AWAITING_APPROVAL)
         attacker = encrypted(stage.client, Tampering(OLD))
-        attacked = attacker.get_workflow_handle_for(RefundWorkflow.run, handle.id)
+        attacked = attacker.get_workflow_handle(handle.id)
         await attacked.signal(RefundWorkflow.approve, APPROVAL)
         [message, *_] = await task_failures(handle, PATTERN.data_converter)
         stage.note(f"Workflow-Task gescheitert: {message}")
