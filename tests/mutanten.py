@@ -119,7 +119,7 @@ def _inner_run(cwd: Path, folder: Path, tests: list[str], output: Path) -> None:
     # Nur die nötigen Plugins und ohne umgeschriebene `assert`: So kostet ein Lauf 2 s weniger.
     code = pytest.main([
         "-x", "-q", "--tb=short", "--show-capture=no", "--assert=plain", "-p", "no:cacheprovider",
-        "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout", "-p", "dauerlauf.pytest_plugin", "--timeout=20",
+        "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout", "-p", "dauerlauf.pytest_plugin", "--timeout=50",
         *tests,
     ])  # fmt: skip
     sys.stdout.flush()

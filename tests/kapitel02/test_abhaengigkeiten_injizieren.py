@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time
+from http.client import HTTPException
 from multiprocessing import Manager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from dauerlauf.scenario import play
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
 from kapitel02.abhaengigkeiten_injizieren import wrong_module
 from kapitel02.abhaengigkeiten_injizieren.activities import Order, OutOfStockError, Pickup, Shipping
-from kapitel02.abhaengigkeiten_injizieren.connections import Config, PerThread, StockDatabase
+from kapitel02.abhaengigkeiten_injizieren.connections import CarrierClient, Config, PerThread, StockDatabase
 from kapitel02.abhaengigkeiten_injizieren.scenarios import PATTERN, FixedClock
 from kapitel02.abhaengigkeiten_injizieren.services import CarrierService, database, nordlicht
 from kapitel02.abhaengigkeiten_injizieren.worker import TASK_QUEUE, create_worker, main, open_shipping
@@ -112,6 +113,17 @@ async def test_verlorene_antwort_oeffnet_eine_neue_verbindung(timelapse: Timelap
     run = await play(PATTERN.find("antwort-verloren"), timelapse, folder=tmp_path)
     assert run.status == "COMPLETED"
     assert run.notes[1] == "Versanddienst: 1 × gebucht, 2 × aufgerufen, Verbindungen: 2"
+
+
+def test_nach_verlorener_antwort_ist_derselbe_thread_wieder_bereit() -> None:
+    carrier = CarrierService()
+    carrier.lost_answers = 1
+    day = date(2026, 11, 23)
+    with closing(carrier), closing(CarrierClient(carrier.url)) as client:
+        with pytest.raises((OSError, HTTPException)):
+            client.book_pickup("B-1", day)
+        assert client.book_pickup("B-1", day).number == "A-B-1"
+    assert carrier.calls == 2
 
 
 async def test_zwoelf_bestellungen_teilen_sich_vier_verbindungen(timelapse: Timelapse, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ MUTANTS = [
         f"{FOLDER}/connections.py",
         "            connection.close()\n            raise",
         "            raise",
-        "test_verlorene_antwort_oeffnet_eine_neue_verbindung",
+        "test_nach_verlorener_antwort_ist_derselbe_thread_wieder_bereit",
     ),
     mutant(
         "Abholung ohne Schlüssel",
