@@ -88,9 +88,9 @@ async def test_abspielen_und_anhalten(browser: Browser, address: str) -> None:
         # Während des Abspielens schweigt der vorgelesene Bereich.
         assert await status.get_attribute("aria-live") == "off"
         await clock.run_for(30_000)
+        await player.box.get_by_role("button", name="Anhalten").click()
         step = (await player.snapshot())["step"]
         assert 3 <= int(step.split()[0]) < len(player.frames)
-        await player.box.get_by_role("button", name="Anhalten").click()
         assert await status.get_attribute("aria-live") == "polite"
         await clock.run_for(30_000)
         assert (await player.snapshot())["step"] == step
