@@ -39,6 +39,7 @@ VARIANTS: list[dict[str, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.fault_plans([*STEPS, *UNDO, "send_confirmation"], rejectable=[*STEPS, *UNDO], number=200)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_path: Path) -> None:

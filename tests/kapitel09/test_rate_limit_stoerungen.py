@@ -43,6 +43,7 @@ def service() -> Iterator[LabelService]:
         yield running
 
 
+@pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.fault_plans(["print_label", "request_permit"], number=6)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse) -> None:

@@ -23,6 +23,7 @@ EVENTS = [event for event in range(1, 100) if event % 5 in (0, 2)]
 STEPS = ["close_account", "end_running", "terminate_running", "destroy_keys", "prove_erasure", "record_erasure"]
 
 
+@pytest.mark.gruendlich
 @pytest.mark.timeout(200)
 @pytest.mark.fault_plans(STEPS, number=4)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_path: Path) -> None:

@@ -593,6 +593,7 @@ async def test_tod_im_workflow_task(timelapse: Timelapse, tmp_path: Path, moment
     assert workers == {"worker-1", "worker-2"}
 
 
+@pytest.mark.gruendlich
 @pytest.mark.prozess
 async def test_tod_bei_der_activity_und_lauf_bis_zum_ende(timelapse: Timelapse, tmp_path: Path) -> None:
     """Ein Tod vor der Wirkung lässt nichts zurück, einer danach eine Wirkung, von der niemand weiß."""

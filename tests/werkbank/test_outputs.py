@@ -30,6 +30,7 @@ def page(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.gruendlich
 def test_einsetzen_und_vergleichen(page: Path, tmp_path: Path) -> None:
     found = list(outputs.compare(tmp_path))
     assert [output.changed for output in found] == [True, True]
