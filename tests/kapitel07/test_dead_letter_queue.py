@@ -633,6 +633,15 @@ def test_discard_and_redrive_race_for_each_letter(tmp_path: Path) -> None:
     assert (books.discarded, books.done) == (sum(a for a, _ in outcomes), sum(b for _, b in outcomes))
 
 
+def test_a_letter_that_is_redriven_cannot_be_discarded(tmp_path: Path) -> None:
+    one = new_row()
+    table = table_with(tmp_path, one)
+    table.claim(one.number, "wiederholung-1", ANKE)
+    with pytest.raises(NotPossibleError):
+        table.discard(one.number, Discard(ANKE, "doppelt"))
+    assert table.get(one.number).state == State.RUNNING
+
+
 def test_two_redrives_race_for_each_letter(tmp_path: Path) -> None:
     rows = [new_row() for _ in range(40)]
     table = table_with(tmp_path, *rows)

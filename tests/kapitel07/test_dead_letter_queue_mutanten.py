@@ -45,7 +45,7 @@ MUTANTS = [
                 (State.DISCARDED, number, State.PARKED),""",
         """"UPDATE letter SET state = ? WHERE number = ? AND ? <> ''",
                 (State.DISCARDED, number, State.PARKED),""",
-        "test_discard_and_redrive_race_for_each_letter",
+        "test_a_letter_that_is_redriven_cannot_be_discarded",
     ),
     mutant(
         "wiederholung-nimmt-jeden-brief",

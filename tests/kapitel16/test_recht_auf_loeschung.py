@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from loeschung_hilfen import Shop, new_stage, open_office, raw_history
 from temporalio.api.common.v1 import Header, Memo, Payload, Payloads, WorkflowExecution
@@ -298,6 +298,7 @@ def _record(at: str) -> ErasureRecord:
 
 
 @settings(max_examples=100, deadline=None)
+@example(lifetime=1, steps=[(0, 0), (1, 1), (1, 0)], death=1)
 @given(
     lifetime=st.integers(1, 60),
     steps=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2)), min_size=1, max_size=30),
