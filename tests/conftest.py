@@ -1,6 +1,7 @@
 """Schalter der eigenen Tests, der gemeinsame Server und die Verteilung auf mehrere Prozesse."""
 
 import importlib.util
+import multiprocessing
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,6 +59,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker, (option, _) in SWITCHES.items():
             if item.get_closest_marker(marker) and not config.getoption(option):
                 item.add_marker(pytest.mark.skip(reason=f"läuft nur mit {option}"))
+
+
+@pytest.fixture(scope="module")
+def forkserver(request: pytest.FixtureRequest) -> None:
+    """Lädt den Worker eines Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import.
+
+    Das Testmodul nennt ihn mit `WORKER`, etwa `kapitel07.saga.worker:create_worker`.
+    """
+    from multiprocessing.forkserver import ensure_running
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dauerlauf.worker_process", request.module.WORKER.partition(":")[0]])
+    ensure_running()
 
 
 @pytest.fixture(scope="session")

@@ -444,7 +444,8 @@ class _Deaths:
     async def _run(self, trial: Trial, death: Death | None) -> Takeover:
         async with self._worker(trial, "worker-1", death.plan if death else FaultPlan()) as first:
             handle = await self._start(self._client, trial)
-            exit_code = await self._outcome(handle, first)
+            # Stirbt der Worker am letzten Event, endet der Workflow einen Augenblick vor ihm.
+            exit_code = await self._outcome(handle, first, patience=5 if death else 0)
             if exit_code is None:
                 return await self._report(trial, death, None, handle)
             async with self._worker(trial, "worker-2", FaultPlan()):
@@ -470,7 +471,7 @@ class _Deaths:
             # Der Lauf ist zu Ende; ein geordneter Abschied brächte nichts und kostete Zeit.
             worker.kill()
 
-    async def _outcome(self, handle: WorkflowHandle[Any, Any], worker: WorkerProcess) -> int | None:
+    async def _outcome(self, handle: WorkflowHandle[Any, Any], worker: WorkerProcess, patience: float) -> int | None:
         """Der Exit-Code des Workers oder `None`, wenn der Workflow endet und der Worker noch lebt."""
         died = asyncio.create_task(worker.died())
         ended = asyncio.create_task(self._ended(handle))
@@ -478,8 +479,7 @@ class _Deaths:
             await asyncio.wait((died, ended), return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 ended.result()
-            # Stirbt er am letzten Event, endet der Workflow einen Augenblick vor ihm.
-            await asyncio.wait((died,), timeout=0.5)
+            await asyncio.wait((died,), timeout=patience)
             return died.result() if died.done() else None
         finally:
             died.cancel()

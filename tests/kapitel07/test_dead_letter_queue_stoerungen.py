@@ -1,9 +1,7 @@
 """Geparkte Posten unter zufälligen Störungen und sterbenden Workern: Jeder hat am Ende genau ein Ende."""
 
 import asyncio
-import multiprocessing
 from contextlib import suppress
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +81,6 @@ async def _random_items(plans: FaultPlans, timelapse: Timelapse, folder: Path) -
 @pytest.mark.fault_plans(ACTIVITIES, rejectable=["book_return"], number=100)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_path: Path) -> None:
     await _random_items(fault_plans, timelapse, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 async def _decide(handle: WorkflowHandle[Any, Any]) -> None:

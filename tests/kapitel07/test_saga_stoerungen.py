@@ -1,8 +1,6 @@
 """Die Saga unter zufälligen Störungen: Was auch geschieht, die Bücher passen zueinander und zum Status."""
 
-import multiprocessing
 from datetime import timedelta
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +60,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
         await fault_plans.check(run, concurrency=30)
         assert shop.findings == []
         assert len(shop.worker.fired) > len(fault_plans) // 2
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so 0,2 s Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 # Der Weg vorwärts hat 35 Events; zurück (ab dem Fehler der Buchhaltung) sind es die Events 26 bis 55.

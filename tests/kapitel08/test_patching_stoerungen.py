@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import multiprocessing
 import subprocess
 from contextlib import suppress
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +56,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
 
         await fault_plans.check(run)
         assert len(worker.fired) > len(plans) // 2
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 @pytest.mark.gruendlich

@@ -1,10 +1,8 @@
 """Auch Läufe mit toten Workern und Retries lassen sich exportieren, schwärzen und abspielen."""
 
 import asyncio
-import multiprocessing
 import subprocess
 import sys
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 import pytest
@@ -52,14 +50,6 @@ async def test_random_faults_replay_redacted(fault_plans: FaultPlans, timelapse:
     for kind in EFFECTS:
         keys = [key for key, _ in Ledger(tmp_path / "buch").entries(kind)]
         assert len(keys) == len(set(keys))
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 @pytest.mark.gruendlich

@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from temporalio.common import VersioningBehavior
-from versionierung_hilfen import build_of, cli, fleet, preload
+from versionierung_hilfen import build_of, cli, fleet
 
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
@@ -28,6 +28,9 @@ from kapitel08.worker_versionierung.models import Inventory, Order
 from kapitel08.worker_versionierung.scenarios import PATTERN
 from kapitel08.worker_versionierung.version1 import InventoryWorkflow, OrderWorkflow
 from kapitel08.worker_versionierung.wrong import SilentOrderWorkflow
+
+pytestmark = pytest.mark.usefixtures("forkserver")
+WORKER = scenarios.WORKER
 
 # Szenario: was das Lagerbuch sagt und wie es danach um Version 1.0 steht.
 EXPECTED: dict[str, tuple[list[str], str]] = {
@@ -53,12 +56,6 @@ EXPECTED: dict[str, tuple[list[str], str]] = {
 
 def test_every_scenario_has_an_expectation() -> None:
     assert set(EXPECTED) == set(PATTERN.scenarios)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def forkserver() -> None:
-    """Der Vermittler kennt den Worker schon."""
-    preload()
 
 
 class _OwnIds(Interceptor):

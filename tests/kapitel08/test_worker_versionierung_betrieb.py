@@ -15,15 +15,18 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 from temporalio.common import PinnedVersioningOverride, WorkerDeploymentVersion
 from temporalio.service import RPCError
-from versionierung_hilfen import OwnFleet, build_of, cli, fleet, preload, until_failed
+from versionierung_hilfen import OwnFleet, build_of, cli, fleet, until_failed
 
 from dauerlauf.server import EmbeddedServer
 from dauerlauf.timelapse import Timelapse, result
+from kapitel08.worker_versionierung import scenarios
 from kapitel08.worker_versionierung.book import WarehouseBook
 from kapitel08.worker_versionierung.rollout import Rollout
 from kapitel08.worker_versionierung.scenarios import quiet, recorded, until
 from kapitel08.worker_versionierung.version1 import OrderWorkflow, ReturnWorkflow
 from kapitel08.worker_versionierung.worker import DEPLOYMENT
+
+WORKER = scenarios.WORKER
 
 # Ohne das prüft der Server erst nach 3 Minuten, ob eine Version leer ist, und dann alle 3 Minuten wieder.
 FAST_DRAINAGE = {
@@ -33,9 +36,10 @@ FAST_DRAINAGE = {
 
 
 @pytest.fixture(scope="module")
-async def running(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnFleet]:
+async def running(
+    forkserver: None, timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[OwnFleet]:
     """Je Version ein Prozess für alle Tests, die keinen davon töten."""
-    preload()
     shared = fleet(timelapse, tmp_path_factory.mktemp("lager"))
     async with shared.both(), shared.worker("1.1"):
         yield shared

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
-from versionierung_hilfen import build_of, preload
+from versionierung_hilfen import build_of
 
 from dauerlauf.faults import FaultPlan
 from dauerlauf.testing import FaultPlans, open_worker
@@ -26,12 +26,6 @@ STEPS = {
     "1.0": ["reserve_stock", "ship_parcel"],
     "2.0": ["check_address", "reserve_stock", "ship_parcel"],
 }
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Der Vermittler kennt den Worker schon."""
-    preload()
 
 
 @pytest.mark.gruendlich

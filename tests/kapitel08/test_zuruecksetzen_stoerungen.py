@@ -1,9 +1,7 @@
 """Dreißig Läufe, Temporal CLI, sterbende Worker und doppelte Zustellung: Jeder Auftrag ist am Ende einmal bezahlt."""
 
 import asyncio
-import multiprocessing
 from contextlib import suppress
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 import pytest
@@ -75,14 +73,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
     assert len(booked) == len({key for key, _ in booked})
     assert {cents for _, cents in booked} == {9_000}
     assert set(done) <= {key for key, _ in booked}
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 @pytest.mark.gruendlich

@@ -1,8 +1,6 @@
 """Das Kundenkonto unter zufälligen und tödlichen Störungen: jeder Cent bleibt, keine Bestätigung doppelt."""
 
 import asyncio
-import multiprocessing
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +15,6 @@ from kapitel08.zustand_migrieren.activities import Outbox
 from kapitel08.zustand_migrieren.scenarios import ACCOUNTS, WORKER, settled
 from kapitel08.zustand_migrieren.worker import create_worker
 from kapitel08.zustand_migrieren.workflow import AccountWorkflow
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 @pytest.mark.timeout(300)

@@ -1,11 +1,9 @@
 """Für die Tests des Musters `worker_versionierung`: eine Flotte je Test und die Kommandozeile von Temporal."""
 
 import asyncio
-import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,10 @@ from dauerlauf.timelapse import Timelapse
 from kapitel08.worker_versionierung import scenarios
 from kapitel08.worker_versionierung.activities import WarehouseActivities
 from kapitel08.worker_versionierung.models import Order, ReturnRequest
-from kapitel08.worker_versionierung.scenarios import STUCK_TASK, WORKER, Fleet
+from kapitel08.worker_versionierung.scenarios import STUCK_TASK, Fleet
 from kapitel08.worker_versionierung.version1 import OrderWorkflow, ReturnWorkflow
 
 Handle = WorkflowHandle[Any, Any]
-
-
-def preload() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 class OwnFleet(Fleet):

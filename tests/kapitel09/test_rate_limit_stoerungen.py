@@ -1,11 +1,9 @@
 """Das Rate Limit unter zufälligen und tödlichen Störungen: kein Etikett verloren, keines doppelt."""
 
 import asyncio
-import multiprocessing
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,14 +24,6 @@ from kapitel09.rate_limit.workflow import LabelWorkflow, QuotaWorkflow
 
 WIDE = Quota(per_window=50, window=60, per_day=1000, tolerance=30)
 NARROW = Quota(per_window=1, window=60, per_day=1000, tolerance=30)
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Die Löschung unter zufälligen und tödlichen Störungen: Sie wird fertig, und sie wirkt einmal."""
 
-import multiprocessing
 from contextlib import suppress
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +53,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
         assert office.register.stock() == {"N-1": "freigegeben"}
 
     await fault_plans.check(run, concurrency=4)
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 @pytest.mark.gruendlich

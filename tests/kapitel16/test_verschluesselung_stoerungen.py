@@ -1,8 +1,6 @@
 """Die Verschlüsselung unter Störungen: sterbende Worker, verlorene Meldungen, ein fehlender Schlüssel über Minuten."""
 
-import multiprocessing
 from contextlib import suppress
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,6 @@ from kapitel16.verschluesselung.models import Refund
 from kapitel16.verschluesselung.scenarios import APPROVAL, BOTH, GOOD, HOLDER, NEW, OLD, PATTERN, WORKER, task_failures
 from kapitel16.verschluesselung.worker import create_worker
 from kapitel16.verschluesselung.workflow import RefundWorkflow
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> None:
-    """Lädt den Worker des Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", WORKER.partition(":")[0]])
-    ensure_running()
 
 
 @pytest.mark.gruendlich
