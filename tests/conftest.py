@@ -1,6 +1,7 @@
 """Schalter der eigenen Tests, der gemeinsame Server und die Verteilung auf mehrere Prozesse."""
 
 import importlib.util
+import json
 import multiprocessing
 import os
 from collections.abc import Mapping
@@ -77,7 +78,10 @@ def forkserver(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def search_attributes() -> Mapping[str, str]:
     """Die Suchattribute aller Muster und Tests; der Server kennt sie vom Start an."""
-    from dauerlauf.scenario import patterns
+    if collected := os.environ.get("SUCHATTRIBUTE"):
+        found = json.loads(collected)
+    else:
+        from dauerlauf import scenario
 
-    found = {name: kind for pattern in patterns().values() for name, kind in pattern.search_attributes.items()}
+        found = scenario.search_attributes(scenario.patterns().values())
     return {"BestellStatus": "Keyword", **found}

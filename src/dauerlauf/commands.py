@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from dauerlauf import outputs as page_outputs
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.history import load, load_queries, normalise, normalise_queries, source_lines, steps
 from dauerlauf.recorder import Recording, record, record_crashes
-from dauerlauf.scenario import Pattern, Run, Scenario, find_pattern, patterns, play
+from dauerlauf.scenario import Pattern, Run, Scenario, find_pattern, patterns, play, search_attributes
 from dauerlauf.server import Connection, EmbeddedServer, open_connection
 from dauerlauf.timelapse import Timelapse, require_timelapse, timelapse
 
@@ -222,7 +222,7 @@ def serve(port: int, ui_port: int, database: Path | None) -> None:
 
 
 async def _serve(port: int, ui_port: int, database: Path | None) -> None:
-    attributes = _search_attributes(patterns().values())
+    attributes = search_attributes(patterns().values())
     if database is not None and not database.absolute().parent.is_dir():
         raise DauerlaufError(f"Den Ordner „{database.absolute().parent}“ gibt es nicht; legen Sie ihn zuerst an.")
     async with await EmbeddedServer.start(
@@ -232,10 +232,6 @@ async def _serve(port: int, ui_port: int, database: Path | None) -> None:
         while server.running:
             await asyncio.sleep(0.2)
         raise DauerlaufError(f"Der Server hat sich beendet: {server.last_output()}")
-
-
-def _search_attributes(chosen: Iterable[Pattern]) -> dict[str, str]:
-    return {name: kind for pattern in chosen for name, kind in pattern.search_attributes.items()}
 
 
 def read(port: int) -> int:
@@ -291,7 +287,7 @@ async def _record_all(chosen: Sequence[Pattern], *, compare: bool) -> int:
             if not compare:
                 recording.write()
 
-    async with timelapse(search_attributes=_search_attributes(chosen)) as server:
+    async with timelapse(search_attributes=search_attributes(chosen)) as server:
         for scenario in scenarios:
             keep(await record(scenario, server))
         for recordings in await asyncio.gather(*map(crashes, scenarios)):

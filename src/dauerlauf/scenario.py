@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -348,6 +348,11 @@ def patterns() -> dict[str, Pattern]:
             if module.ispkg and (Path(package.__path__[0]) / module.name.rpartition(".")[2] / "scenarios.py").is_file():
                 found.append(importlib.import_module(f"{module.name}.scenarios").PATTERN)
     return {pattern.name: pattern for pattern in sorted(found, key=lambda p: (p.chapter, p.name))}
+
+
+def search_attributes(chosen: Iterable[Pattern]) -> dict[str, str]:
+    """Die Suchattribute, die diese Muster zusammen brauchen, mit ihrem Typ."""
+    return {name: kind for pattern in chosen for name, kind in pattern.search_attributes.items()}
 
 
 def find_pattern(name: str) -> Pattern:
