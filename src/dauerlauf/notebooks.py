@@ -5,6 +5,7 @@ Direktive `::: notebook` in die Seite einsetzt.
 """
 
 import asyncio
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,6 +89,20 @@ def render(names: Sequence[str] = ()) -> list[Path]:
     for name, notebook in zip(chosen, notebooks, strict=True):
         text, _ = exporter.from_notebook_node(notebook)
         file = folder / f"{name}.md"
-        file.write_text(text, encoding="utf-8")
+        file.write_text(_each_once(text), encoding="utf-8")
         written.append(file)
     return written
+
+
+def _each_once(text: str) -> str:
+    """Lässt gleiche Stylesheets und Skripte ab dem zweiten weg: Jede Ausgabe bringt ihre mit, eins genügt."""
+    seen: set[str] = set()
+
+    def keep_first(found: re.Match[str]) -> str:
+        block = found.group()
+        if block in seen:
+            return ""
+        seen.add(block)
+        return block
+
+    return re.sub(r"<(style|script)>.*?</\1>", keep_first, text, flags=re.DOTALL)
