@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from breaker_hilfen import SETTINGS, attempts, events, open_fleet, until
+from breaker_hilfen import SETTINGS, attempts, events, open_fleet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
@@ -28,6 +28,7 @@ from temporalio.service import RPCError
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, listening_client, result
+from hilfen import until
 from kapitel07.circuit_breaker.breaker import Answer, Breaker, BreakerSettings, Permit, Report, State
 from kapitel07.circuit_breaker.interceptor import CIRCUIT_OPEN, UNASKED
 from kapitel07.circuit_breaker.scenarios import PATTERN, failed

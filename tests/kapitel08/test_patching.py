@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patching_hilfen import Shop, activities, kinds, new_order, open_shop, until
+from patching_hilfen import Shop, activities, kinds, new_order, open_shop
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError, WorkflowHistory, WorkflowQueryFailedError
@@ -21,6 +21,7 @@ from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import until
 from kapitel08.patching import matrix, rollout, worker
 from kapitel08.patching.activities import CREDIT_LIMIT, OrderActivities
 from kapitel08.patching.books import entries

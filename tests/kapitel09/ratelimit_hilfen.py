@@ -1,7 +1,6 @@
 """Hilfen der Tests zum Rate Limit: ein Etikettendienst, mehrere Worker an einer Task Queue, ein Kontingent."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,16 +21,6 @@ from kapitel09.rate_limit.workflow import LabelWorkflow, QuotaWorkflow
 
 ALMOST_NEVER = 0.001
 """Eine Rate, bei der nach dem Vorrat im Test nichts mehr kommt: So zählen Tests, statt Zeit zu messen."""
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wartet höchstens 30 s, bis die Bedingung gilt."""
-    async with asyncio.timeout(30):
-        while True:
-            holds = condition()
-            if holds if isinstance(holds, bool) else await holds:
-                return
-            await asyncio.sleep(0.01)
 
 
 @dataclass

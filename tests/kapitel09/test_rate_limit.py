@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ratelimit_hilfen import ALMOST_NEVER, Shop, attempts, open_shop, small, until
+from ratelimit_hilfen import ALMOST_NEVER, Shop, attempts, open_shop, small
 from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
 from temporalio.client import (
     Interceptor,
@@ -29,6 +29,7 @@ from temporalio.testing import ActivityEnvironment
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, listening_client, result
+from hilfen import until
 from kapitel09.rate_limit.activities import EXPIRED, TOO_MANY, LabelActivities, retry_after
 from kapitel09.rate_limit.comparison import busiest
 from kapitel09.rate_limit.limits import queue_rate, set_queue_limit, worker_rate

@@ -27,12 +27,13 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
-from verschluesselung_hilfen import Office, open_office, secret_forms, until
+from verschluesselung_hilfen import Office, open_office, secret_forms
 
 from dauerlauf.commands import show
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import until
 from kapitel16.verschluesselung.activities import ACCOUNT_BLOCKED, RefundActivities
 from kapitel16.verschluesselung.bank import Bank
 from kapitel16.verschluesselung.codec import (
