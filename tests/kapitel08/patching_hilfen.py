@@ -15,7 +15,7 @@ from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.worker import Worker
 
 from dauerlauf.timelapse import Timelapse, result
-from hilfen import until
+from hilfen import own_timelapse, until
 from kapitel08.patching.activities import OrderActivities
 from kapitel08.patching.models import Order, PlaceOrder
 
@@ -103,9 +103,7 @@ class Shop:
 @asynccontextmanager
 async def open_shop(timelapse: Timelapse, folder: Path) -> AsyncIterator[Shop]:
     """Eine Task Queue ohne Worker; am Ende läuft darauf nichts mehr."""
-    assert timelapse.server is not None
-    # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für andere.
-    own = Timelapse(await timelapse.server.connect(), timelapse.server)
+    own = await own_timelapse(timelapse)
     opened = Shop(own, folder, own.task_queue())
     try:
         yield opened

@@ -15,21 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ratelimit_hilfen import ALMOST_NEVER, Shop, attempts, open_shop, small
 from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
-from temporalio.client import (
-    Interceptor,
-    OutboundInterceptor,
-    StartWorkflowInput,
-    WorkflowFailureError,
-    WorkflowHandle,
-    WorkflowUpdateFailedError,
-)
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from dauerlauf.history import load
-from dauerlauf.scenario import Run, play
-from dauerlauf.timelapse import Timelapse, listening_client, result
-from hilfen import until
+from dauerlauf.scenario import Run
+from dauerlauf.timelapse import Timelapse, result
+from hilfen import play_selected, until
 from kapitel09.rate_limit.activities import EXPIRED, TOO_MANY, LabelActivities, retry_after
 from kapitel09.rate_limit.comparison import busiest
 from kapitel09.rate_limit.limits import queue_rate, set_queue_limit, worker_rate
@@ -59,49 +52,24 @@ def test_every_scenario_has_an_expectation() -> None:
     assert {*EXPECTED, ENTITY} == set(PATTERN.scenarios)
 
 
-class _OwnIds(Interceptor):
-    """Gibt jedem Auftrag eine eigene Workflow-ID: Alle Szenarien geben denselben auf."""
-
-    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
-        return _OwnId(next)
-
-
-class _OwnId(OutboundInterceptor):
-    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
-        if input.id.startswith("etikett-"):
-            return await super().start_workflow(replace(input, id=f"{input.id}-{uuid4()}"))
-        return await super().start_workflow(input)
-
-
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
-    """Alle Szenarien, gleichzeitig gespielt."""
-
-    async def run(name: str) -> Run:
-        assert timelapse.server is not None
-        # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für die anderen.
-        own = Timelapse(listening_client(await timelapse.server.connect(), _OwnIds()), timelapse.server)
-        return await play(PATTERN.find(name), own)
-
-    runs = await asyncio.gather(*map(run, PATTERN.scenarios), return_exceptions=True)
-    return dict(zip(PATTERN.scenarios, runs, strict=True))
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN, own_ids="etikett-")
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
+def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     status, calls, refused, labels, granted = EXPECTED[name]
     run = played[name]
-    if isinstance(run, BaseException):
-        raise run
     assert run.status == status
     assert f"Anfragen beim Etikettendienst: {calls}, davon mit 429: {refused}, Etiketten: {labels}" in run.notes
     assert granted is None or f"Kontingent: {granted} Erlaubnisse vergeben" in run.notes
 
 
-def test_scenario_of_the_quota_itself(played: Mapping[str, Run | BaseException]) -> None:
+@pytest.mark.szenarien(ENTITY)
+def test_scenario_of_the_quota_itself(played: Mapping[str, Run]) -> None:
     run = played[ENTITY]
-    if isinstance(run, BaseException):
-        raise run
     assert run.notes == ["Abstand der beiden Erlaubnisse: 304 s", "Dieselbe Frage, dieselbe Antwort: ja"]
 
 
