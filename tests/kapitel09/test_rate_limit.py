@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ratelimit_hilfen import ALMOST_NEVER, Shop, attempts, open_shop, small
+from ratelimit_hilfen import ALMOST_NEVER, Shop, attempts, calm, open_shop, small
 from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
@@ -28,7 +28,7 @@ from kapitel09.rate_limit.comparison import busiest
 from kapitel09.rate_limit.limits import queue_rate, set_queue_limit, worker_rate
 from kapitel09.rate_limit.models import LabelCall, LabelOrder
 from kapitel09.rate_limit.quota import Permit, PermitBook, Quota
-from kapitel09.rate_limit.scenarios import CUSTOMER, PATTERN
+from kapitel09.rate_limit.scenarios import CUSTOMER, PATTERN, calm_zone, quota
 from kapitel09.rate_limit.services import http_date, label_service
 from kapitel09.rate_limit.workflow import QuotaWorkflow
 
@@ -295,6 +295,13 @@ def test_a_day_has_23_24_or_25_hours(day: tuple[int, int, int], hours: int) -> N
     assert slots == [start, start + timedelta(hours=hours)]
 
 
+def test_no_day_begins_while_a_scenario_runs() -> None:
+    for minute in range(0, 24 * 60, 5):
+        now = NOON + timedelta(minutes=minute)
+        slots = _slots(quota(zone=calm_zone(now)), 2, now)
+        assert slots == [now, now + timedelta(seconds=304)]
+
+
 def test_no_permit_reaches_over_midnight() -> None:
     late = datetime(2026, 11, 23, 23, 59, 59, tzinfo=BERLIN).astimezone(UTC)
     assert _slots(small(), 1, late) == [late + timedelta(seconds=1)]
@@ -368,7 +375,7 @@ async def test_a_daily_quota_over_a_change_to_summer_time(timelapse: Timelapse) 
 
 async def test_a_permit_is_handed_out_once_per_request(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
-        entity = await shop.entity(small())
+        entity = await shop.entity(calm())
         same = await asyncio.gather(*(entity.execute_update(QuotaWorkflow.grant, "N-1", id="N-1") for _ in range(3)))
         again = await entity.execute_update(QuotaWorkflow.grant, "N-1", id="andere-id")
         assert {*same, again} == {same[0]}
@@ -377,7 +384,7 @@ async def test_a_permit_is_handed_out_once_per_request(timelapse: Timelapse) -> 
 
 async def test_continue_as_new_keeps_slots_and_permits(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
-        entity = await shop.entity(small(per_window=3, events_per_run=12))
+        entity = await shop.entity(calm(per_window=3, events_per_run=12))
         first_run = (await entity.describe()).run_id
         permits = {n: await entity.execute_update(QuotaWorkflow.grant, n, id=n) for n in ("N-1", "N-2", "N-3", "N-4")}
 
@@ -394,7 +401,7 @@ async def test_continue_as_new_keeps_slots_and_permits(timelapse: Timelapse) -> 
 
 async def test_a_refused_question_leaves_no_event(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
-        entity = await shop.entity(small(per_window=1, horizon_days=0.0001))
+        entity = await shop.entity(calm(per_window=1, horizon_days=0.0001))
         await entity.execute_update(QuotaWorkflow.grant, "N-1")
         before = len((await entity.fetch_history()).events)
         for number in range(5):
@@ -408,14 +415,13 @@ async def test_a_refused_question_leaves_no_event(timelapse: Timelapse) -> None:
 async def test_labels_of_one_customer_share_the_quota(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
         quota_id = f"kontingent-{uuid4()}"
-        route: dict[str, Any] = {"quota": small(), "quota_id": quota_id}
+        route: dict[str, Any] = {"quota": calm(), "quota_id": quota_id}
         first, second = await shop.place(2, **route), await shop.place(2, **route)
         await asyncio.gather(result(first), result(second))
         entity = timelapse.client.get_workflow_handle_for(QuotaWorkflow.run, quota_id)
         book = await entity.query(QuotaWorkflow.status)
         await entity.terminate()
-        # Wie viele davon heute zählen, hinge davon ab, wie bald in Berlin Mitternacht ist.
-        assert book.granted == 4
+        assert (book.granted, book.used_today) == (4, 4)
         assert (shop.service.labels().total(), len(shop.service.calls)) == (4, 4)
 
 
@@ -424,7 +430,7 @@ async def test_a_missing_quota_is_started_empty_by_the_next_question(timelapse: 
         quota_id = f"kontingent-{uuid4()}"
         entity = timelapse.client.get_workflow_handle_for(QuotaWorkflow.run, quota_id)
         for _ in range(2):
-            await result(await shop.place(quota=small(), quota_id=quota_id))
+            await result(await shop.place(quota=calm(), quota_id=quota_id))
             assert (await entity.query(QuotaWorkflow.status)).granted == 1
             await entity.terminate()
 
@@ -448,7 +454,7 @@ async def test_the_deadline_ends_the_wait(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
         shop.service.failures_left = 1000
         quota_id = f"kontingent-{uuid4()}"
-        handle = await shop.place(quota=small(per_window=99), quota_id=quota_id, first_pause=60, deadline_days=0.001)
+        handle = await shop.place(quota=calm(per_window=99), quota_id=quota_id, first_pause=60, deadline_days=0.001)
         with pytest.raises(WorkflowFailureError):
             await result(handle)
         await timelapse.client.get_workflow_handle(quota_id).terminate()
