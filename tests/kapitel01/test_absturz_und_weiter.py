@@ -24,6 +24,7 @@ from dauerlauf.history import load
 from dauerlauf.scenario import play
 from dauerlauf.timelapse import Timelapse, result
 from dauerlauf.worker_process import Takeover, Trial, die_at_every_event
+from hilfen import until
 from kapitel01.absturz_und_weiter.activities import Order, Receipt
 from kapitel01.absturz_und_weiter.scenarios import PATTERN, WORKER
 from kapitel01.absturz_und_weiter.services import audit, payment_ledger, shipping_ledger
@@ -165,13 +166,6 @@ def test_absturz_kostet_drei_events() -> None:
 
 
 # Von Hand, so wie es im Kapitel steht
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wartet höchstens 30 s auf `condition`."""
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.prozess

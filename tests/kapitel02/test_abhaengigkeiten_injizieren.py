@@ -25,6 +25,7 @@ from temporalio.worker import SharedStateManager, Worker
 from dauerlauf.history import load
 from dauerlauf.scenario import play
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
+from hilfen import until
 from kapitel02.abhaengigkeiten_injizieren import wrong_module
 from kapitel02.abhaengigkeiten_injizieren.activities import Order, OutOfStockError, Pickup, Shipping
 from kapitel02.abhaengigkeiten_injizieren.connections import CarrierClient, Config, PerThread, StockDatabase
@@ -83,13 +84,6 @@ def real(folder: Path) -> Iterator[tuple[CarrierService, Shipping]]:
     """Die wirklichen Activities mit wirklichen Verbindungen."""
     with nordlicht(folder) as carrier, open_shipping(Config(database(folder), carrier.url), FixedClock(10)) as shipping:
         yield carrier, shipping
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wartet höchstens 20 s auf `condition`."""
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 # Die Läufe

@@ -25,6 +25,7 @@ from temporalio.worker import Worker
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import each_selected
 from kapitel02.herzschlag_fortsetzen.activities import DayEnd, ParcelSteps, Report
 from kapitel02.herzschlag_fortsetzen.scenarios import PATTERN, ROWS, InterruptedCarrier
 from kapitel02.herzschlag_fortsetzen.services import (
@@ -82,23 +83,18 @@ PACE = 0.8
 
 
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Played]:
-    folders = {name: tmp_path_factory.mktemp(name) for name in PATTERN.scenarios}
-    runs = await asyncio.gather(
-        *(play(PATTERN.find(name), timelapse, folder=folder) for name, folder in folders.items()),
-        return_exceptions=True,
-    )
-    # Erst wenn alle zu Ende sind, darf einer scheitern: Sonst blieben Worker und Threads der anderen übrig.
-    for run in runs:
-        if isinstance(run, BaseException):
-            raise run
-    return {
-        run.scenario.name: Played(run, Carrier(carrier_file(folders[run.scenario.name])))
-        for run in runs
-        if isinstance(run, Run)
-    }
+async def played(
+    request: pytest.FixtureRequest, timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Played]:
+    async def run(name: str) -> Played:
+        folder = tmp_path_factory.mktemp(name)
+        run = await play(PATTERN.find(name), timelapse, folder=folder)
+        return Played(run, Carrier(carrier_file(folder)))
+
+    return await each_selected(request, run)
 
 
+@pytest.mark.szenarien("glatt")
 def test_glatter_lauf_meldet_jedes_paket_einmal(played: Mapping[str, Played]) -> None:
     smooth = played["glatt"]
     assert smooth.run.status == "COMPLETED"
@@ -107,6 +103,7 @@ def test_glatter_lauf_meldet_jedes_paket_einmal(played: Mapping[str, Played]) ->
 
 
 @pytest.mark.prozess
+@pytest.mark.szenarien("worker-stirbt")
 def test_nach_dem_tod_geht_es_in_der_richtigen_zeile_weiter(played: Mapping[str, Played]) -> None:
     death = played["worker-stirbt"]
     assert "worker-1: beendet mit Code -9 in Zeile 500" in death.run.notes
@@ -117,6 +114,7 @@ def test_nach_dem_tod_geht_es_in_der_richtigen_zeile_weiter(played: Mapping[str,
 
 
 @pytest.mark.prozess
+@pytest.mark.szenarien("gedrosselt")
 def test_was_der_server_nicht_weiss_wiederholt_sich(played: Mapping[str, Played]) -> None:
     throttled = played["gedrosselt"]
     assert "worker-1: beendet mit Code -9 in Zeile 600" in throttled.run.notes
@@ -143,6 +141,7 @@ def heartbeat_timeout(history: WorkflowHistory) -> timedelta:
     return event.activity_task_scheduled_event_attributes.heartbeat_timeout.ToTimedelta()
 
 
+@pytest.mark.szenarien("deployment")
 def test_geordnetes_ende_wiederholt_nichts(played: Mapping[str, Played]) -> None:
     deployment = played["deployment"]
     assert deployment.run.notes[0] == "worker-2: beginnt in Zeile 501"
@@ -150,6 +149,7 @@ def test_geordnetes_ende_wiederholt_nichts(played: Mapping[str, Played]) -> None
     assert deployment.attempts == 2
 
 
+@pytest.mark.szenarien("haenger")
 def test_haengender_versuch_wird_abgeloest_und_hoert_auf(played: Mapping[str, Played]) -> None:
     stuck = played["haenger"]
     assert stuck.run.status == "COMPLETED"
@@ -159,6 +159,7 @@ def test_haengender_versuch_wird_abgeloest_und_hoert_auf(played: Mapping[str, Pl
     assert stuck.billed == ALL
 
 
+@pytest.mark.szenarien("abbruch")
 def test_abbruch_endet_zwischen_zwei_paketen(played: Mapping[str, Played]) -> None:
     cancelled = played["abbruch"]
     assert cancelled.run.status == "CANCELED"
@@ -168,6 +169,7 @@ def test_abbruch_endet_zwischen_zwei_paketen(played: Mapping[str, Played]) -> No
 
 
 @pytest.mark.prozess
+@pytest.mark.szenarien("von-vorn")
 def test_von_vorn_wiederholt_alles(played: Mapping[str, Played]) -> None:
     again = played["von-vorn"]
     assert "worker-1: beendet mit Code -9 in Zeile 500" in again.run.notes
@@ -176,6 +178,7 @@ def test_von_vorn_wiederholt_alles(played: Mapping[str, Played]) -> None:
 
 
 @pytest.mark.prozess
+@pytest.mark.szenarien("uebersprungen")
 def test_erst_melden_dann_tun_verliert_ein_paket(played: Mapping[str, Played]) -> None:
     skipped = played["uebersprungen"]
     assert "worker-1: beendet mit Code -9 in Zeile 500" in skipped.run.notes

@@ -24,6 +24,7 @@ from dauerlauf.faults import ActivityAction, ActivityFault, FaultInjector, Fault
 from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import each_selected
 from kapitel02.idempotenz_schluessel.activities import LATEST_ARRIVAL, ReturnCase, ReturnSteps
 from kapitel02.idempotenz_schluessel.scenarios import PATTERN
 from kapitel02.idempotenz_schluessel.services import (
@@ -83,25 +84,24 @@ def _returns(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Played]:
-    folders = {name: tmp_path_factory.mktemp(name) for name in PATTERN.scenarios}
-    runs = await asyncio.gather(
-        *(play(PATTERN.find(name), timelapse, folder=folder) for name, folder in folders.items()),
-        return_exceptions=True,
-    )
-    # Erst wenn alle zu Ende sind, darf einer scheitern: Sonst blieben Worker und Threads der anderen übrig.
-    for run in runs:
-        if isinstance(run, BaseException):
-            raise run
-    return {run.scenario.name: Played(run, folders[run.scenario.name]) for run in runs if isinstance(run, Run)}
+async def played(
+    request: pytest.FixtureRequest, timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Played]:
+    async def run(name: str) -> Played:
+        folder = tmp_path_factory.mktemp(name)
+        return Played(await play(PATTERN.find(name), timelapse, folder=folder), folder)
+
+    return await each_selected(request, run)
 
 
+@pytest.mark.szenarien("glatt")
 def test_glatter_lauf_wirkt_je_schritt_einmal(played: Mapping[str, Played]) -> None:
     assert played["glatt"].run.status == "COMPLETED"
     assert played["glatt"].books == ([4990], 1, 1, 50)
 
 
 @pytest.mark.prozess
+@pytest.mark.szenarien("tod-nach-der-erstattung")
 def test_tod_nach_der_erstattung_erstattet_einmal(played: Mapping[str, Played]) -> None:
     death = played["tod-nach-der-erstattung"]
     assert death.run.notes[0] == SIGKILLED
@@ -110,6 +110,7 @@ def test_tod_nach_der_erstattung_erstattet_einmal(played: Mapping[str, Played]) 
 
 
 @pytest.mark.prozess
+@pytest.mark.szenarien("gewuerfelt")
 def test_gewuerfelter_schluessel_erstattet_doppelt(played: Mapping[str, Played]) -> None:
     diced = played["gewuerfelt"]
     assert diced.run.notes[0] == SIGKILLED
@@ -117,6 +118,7 @@ def test_gewuerfelter_schluessel_erstattet_doppelt(played: Mapping[str, Played])
     assert diced.books == ([4990, 4990], 2, 1, 50)
 
 
+@pytest.mark.szenarien("anderer-inhalt")
 def test_anderer_inhalt_unter_demselben_schluessel_scheitert(played: Mapping[str, Played]) -> None:
     other = played["anderer-inhalt"]
     assert other.run.status == "FAILED"
@@ -125,17 +127,20 @@ def test_anderer_inhalt_unter_demselben_schluessel_scheitert(played: Mapping[str
 
 
 @pytest.mark.prozess
+@pytest.mark.szenarien("tod-nach-der-abholung")
 def test_nachfrage_findet_die_abholung_des_toten_workers(played: Mapping[str, Played]) -> None:
     death = played["tod-nach-der-abholung"]
     assert death.run.notes[0] == SIGKILLED
     assert death.books == ([4990], 1, 1, 50)
 
 
+@pytest.mark.szenarien("luecke")
 def test_nachfrage_allein_bestellt_doppelt(played: Mapping[str, Played]) -> None:
     assert played["luecke"].run.status == "COMPLETED"
     assert played["luecke"].books == ([4990], 1, 2, 50)
 
 
+@pytest.mark.szenarien("merkbuch")
 def test_merkbuch_schliesst_die_luecke(played: Mapping[str, Played]) -> None:
     claimed = played["merkbuch"]
     assert claimed.run.status == "COMPLETED"

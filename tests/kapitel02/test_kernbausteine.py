@@ -1,6 +1,5 @@
 """Die Aussagen des Kapiteltexts: jede Zeile einer Tabelle, jede Meldung, jeder Standardwert."""
 
-import asyncio
 import inspect
 import logging
 import multiprocessing
@@ -68,6 +67,7 @@ from temporalio.workflow import NondeterminismError
 
 from dauerlauf.history import load
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
+from hilfen import until
 from kapitel01.absturz_und_weiter.scenarios import PATTERN as CRASH
 from kapitel02.wartezeiten import waits
 
@@ -118,13 +118,6 @@ async def activity_failure(handle: WorkflowHandle[Any, Any]) -> ActivityError:
         await result(handle)
     assert isinstance(caught.value.cause, ActivityError)
     return caught.value.cause
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wartet höchstens 10 s, bis `condition` gilt."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 # Determinismus und Sandbox

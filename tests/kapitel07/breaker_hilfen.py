@@ -1,7 +1,7 @@
 """Hilfen der Tests zum Circuit Breaker: ein Versanddienst, mehrere Worker, eine Uhr zum Vorstellen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,16 +24,6 @@ from kapitel07.circuit_breaker.worker import Form, breaker_id, create_worker
 from kapitel07.circuit_breaker.workflow import BreakerWorkflow, OrderWorkflow
 
 SETTINGS = BreakerSettings(failures_to_open=3, cooldown=30, probes=2)
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wartet höchstens 30 s, bis die Bedingung gilt."""
-    async with asyncio.timeout(30):
-        while True:
-            holds = condition()
-            if holds if isinstance(holds, bool) else await holds:
-                return
-            await asyncio.sleep(0.01)
 
 
 @dataclass

@@ -3,31 +3,23 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from breaker_hilfen import SETTINGS, attempts, events, open_fleet, until
+from breaker_hilfen import SETTINGS, attempts, events, open_fleet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
-from temporalio.client import (
-    Interceptor,
-    OutboundInterceptor,
-    StartWorkflowInput,
-    WorkflowFailureError,
-    WorkflowHandle,
-    WorkflowHistory,
-)
+from temporalio.client import WorkflowFailureError, WorkflowHistory
 from temporalio.service import RPCError
 
 from dauerlauf.history import load
-from dauerlauf.scenario import Run, play
-from dauerlauf.timelapse import Timelapse, listening_client, result
+from dauerlauf.scenario import Run
+from dauerlauf.timelapse import Timelapse, result
+from hilfen import play_selected, until
 from kapitel07.circuit_breaker.breaker import Answer, Breaker, BreakerSettings, Permit, Report, State
 from kapitel07.circuit_breaker.interceptor import CIRCUIT_OPEN, UNASKED
 from kapitel07.circuit_breaker.scenarios import PATTERN, failed
@@ -53,40 +45,16 @@ def test_every_scenario_has_an_expectation() -> None:
     assert set(EXPECTED) == set(PATTERN.scenarios)
 
 
-class _OwnIds(Interceptor):
-    """Gibt jedem Auftrag eine eigene Workflow-ID: Alle Szenarien geben denselben auf."""
-
-    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
-        return _OwnId(next)
-
-
-class _OwnId(OutboundInterceptor):
-    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
-        if input.id.startswith("versand-"):
-            return await super().start_workflow(replace(input, id=f"{input.id}-{uuid4()}"))
-        return await super().start_workflow(input)
-
-
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
-    """Alle Szenarien, gleichzeitig gespielt."""
-
-    async def run(name: str) -> Run:
-        assert timelapse.server is not None
-        # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für die anderen.
-        own = Timelapse(listening_client(await timelapse.server.connect(), _OwnIds()), timelapse.server)
-        return await play(PATTERN.find(name), own)
-
-    runs = await asyncio.gather(*map(run, PATTERN.scenarios), return_exceptions=True)
-    return dict(zip(PATTERN.scenarios, runs, strict=True))
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN, own_ids="versand-")
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
+def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     status, calls, parcels, breaker = EXPECTED[name]
     run = played[name]
-    if isinstance(run, BaseException):
-        raise run
     assert run.status == status
     assert f"Aufrufe beim Versanddienst: {calls}, Pakete: {parcels}, Bestätigungen: {parcels}" in run.notes
     assert [note for note in run.notes if note.startswith("Schalter")] == ([f"Schalter: {breaker}"] if breaker else [])

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from breaker_hilfen import attempts, open_fleet, until
+from breaker_hilfen import attempts, open_fleet
 from temporalio.api.workflowservice.v1 import (
     ListWorkflowRulesRequest,
     PauseActivityRequest,
@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from dauerlauf.server import find_binary
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import until
 from kapitel07.circuit_breaker.activities import OUT_OF_ORDER
 from kapitel07.circuit_breaker.scenarios import Handle, failed
 from kapitel07.circuit_breaker.services import confirmations

@@ -1,7 +1,7 @@
 """Hilfen der Tests zum Patching: Aufträge auf Workern beliebiger Stände, deren Zeit der Test vorstellt."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,19 +15,13 @@ from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.worker import Worker
 
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import own_timelapse, until
 from kapitel08.patching.activities import OrderActivities
 from kapitel08.patching.models import Order, PlaceOrder
 
 TO_STOCK = timedelta(days=3, minutes=1)
 TASK = timedelta(seconds=1)
 _THREADS = ThreadPoolExecutor(8, thread_name_prefix="activity")
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wartet höchstens 30 s, bis die Bedingung gilt."""
-    async with asyncio.timeout(30):
-        while not await condition():
-            await asyncio.sleep(0.02)
 
 
 def new_order(amount: int = 4_990) -> PlaceOrder:
@@ -109,9 +103,7 @@ class Shop:
 @asynccontextmanager
 async def open_shop(timelapse: Timelapse, folder: Path) -> AsyncIterator[Shop]:
     """Eine Task Queue ohne Worker; am Ende läuft darauf nichts mehr."""
-    assert timelapse.server is not None
-    # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für andere.
-    own = Timelapse(await timelapse.server.connect(), timelapse.server)
+    own = await own_timelapse(timelapse)
     opened = Shop(own, folder, own.task_queue())
     try:
         yield opened

@@ -1,13 +1,12 @@
 """Das Muster `patching`: vier Stände des Codes, alte und neue Läufe, und was klemmt."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from patching_hilfen import Shop, activities, kinds, new_order, open_shop, until
+from patching_hilfen import Shop, activities, kinds, new_order, open_shop
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError, WorkflowHistory, WorkflowQueryFailedError
@@ -18,9 +17,10 @@ from temporalio.workflow import NondeterminismError
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 from dauerlauf.history import load
-from dauerlauf.scenario import Run, play
+from dauerlauf.scenario import Run
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import play_selected, until
 from kapitel08.patching import matrix, rollout, worker
 from kapitel08.patching.activities import CREDIT_LIMIT, OrderActivities
 from kapitel08.patching.books import entries
@@ -58,24 +58,15 @@ def test_every_scenario_has_an_expectation() -> None:
 
 
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
-    """Alle Szenarien, gleichzeitig gespielt."""
-
-    async def run(name: str) -> Run:
-        assert timelapse.server is not None
-        # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für die anderen.
-        return await play(PATTERN.find(name), Timelapse(await timelapse.server.connect(), timelapse.server))
-
-    runs = await asyncio.gather(*map(run, PATTERN.scenarios), return_exceptions=True)
-    return dict(zip(PATTERN.scenarios, runs, strict=True))
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
+def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     checks, marker, stuck = EXPECTED[name]
     run = played[name]
-    if isinstance(run, BaseException):
-        raise run
     assert run.status == "COMPLETED"
     assert run.notes[-1] == f"Prüfungen: {checks}, Zahlungen: 1, Pakete: 1"
     events = kinds(run.history)

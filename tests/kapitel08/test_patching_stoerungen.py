@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patching_hilfen import activities, kinds, new_order, open_shop, until
+from patching_hilfen import activities, kinds, new_order, open_shop
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from dauerlauf import server
@@ -17,6 +17,7 @@ from dauerlauf.testing import FaultPlans, open_worker
 from dauerlauf.timelapse import Timelapse, result
 from dauerlauf.timelapse import timelapse as timelapse_server
 from dauerlauf.worker_process import Trial, die_at_every_event
+from hilfen import until
 from kapitel08.patching import rollout
 from kapitel08.patching.books import entries
 from kapitel08.patching.models import Order, PlaceOrder

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from patching_hilfen import Shop, activities, kinds, new_order, open_shop, until
+from patching_hilfen import Shop, activities, kinds, new_order, open_shop
 
 from dauerlauf.timelapse import Timelapse
+from hilfen import until
 from kapitel08.patching.models import Order
 from kapitel08.patching.scenarios import PATTERN
 from kapitel08.patching.wrong import (

@@ -3,23 +3,20 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from temporalio.common import VersioningBehavior
 from versionierung_hilfen import build_of, cli, fleet
 
 from dauerlauf.history import load
-from dauerlauf.scenario import Run, play
+from dauerlauf.scenario import Run
 from dauerlauf.testing import open_worker
-from dauerlauf.timelapse import Timelapse, listening_client, result
+from dauerlauf.timelapse import Timelapse, result
+from hilfen import play_selected
 from kapitel08.worker_versionierung import scenarios, version1, version1_1, version2, worker
 from kapitel08.worker_versionierung.activities import WarehouseActivities
 from kapitel08.worker_versionierung.book import WarehouseBook
@@ -58,26 +55,10 @@ def test_every_scenario_has_an_expectation() -> None:
     assert set(EXPECTED) == set(PATTERN.scenarios)
 
 
-class _OwnIds(Interceptor):
-    """Gibt jeder Ausführung eine eigene Workflow-ID: Mehrere Szenarien geben dieselbe Bestellung auf."""
-
-    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
-        return _OwnId(next)
-
-
-class _OwnId(OutboundInterceptor):
-    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
-        return await super().start_workflow(replace(input, id=f"{input.id}-{uuid4()}"))
-
-
 @pytest.fixture(scope="module")
-async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
-    """Alle Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
-    own = Timelapse(listening_client(timelapse.client, _OwnIds()), timelapse.server)
-    wanted = {item.name for item in request.session.items if not item.get_closest_marker("skip")}
-    names = [name for name in PATTERN.scenarios if f"test_scenario[{name}]" in wanted]
-    runs = await asyncio.gather(*(play(PATTERN.find(name), own) for name in names), return_exceptions=True)
-    return dict(zip(names, runs, strict=True))
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN, own_ids="")
 
 
 # Was diese beiden zeigen, dauert: Ein Workflow-Task muss erst ablaufen.
@@ -87,11 +68,9 @@ SLOW = ("umgelenkt", "alter-worker-fehlt")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.gruendlich] if name in SLOW else []) for name in EXPECTED]
 )
-def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
+def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     entries, state = EXPECTED[name]
     run = played[name]
-    if isinstance(run, BaseException):
-        raise run
     assert run.status == "COMPLETED"
     assert list(run.notes) == [*entries, f"Version 1.0 ist {state}"]
 

@@ -19,9 +19,10 @@ from typer.testing import CliRunner
 from zuruecksetzen_beispiele import Desk, DeskWorkflow, ParcelWorkflow, ParentWorkflow
 
 from dauerlauf.history import load
-from dauerlauf.scenario import Run, play
+from dauerlauf.scenario import Run
 from dauerlauf.testing import RunningWorker, open_worker
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import play_selected
 from kapitel08.replay_test_in_ci.scenarios import waiting
 from kapitel08.zuruecksetzen import repair
 from kapitel08.zuruecksetzen.ledger import Till
@@ -55,19 +56,14 @@ def test_every_scenario_has_an_expectation() -> None:
 
 
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
-    """Alle Szenarien, gleichzeitig gespielt."""
-    runs = await asyncio.gather(
-        *(play(scenario, timelapse) for scenario in PATTERN.scenarios.values()), return_exceptions=True
-    )
-    return dict(zip(PATTERN.scenarios, runs, strict=True))
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
+def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     run = played[name]
-    if isinstance(run, BaseException):
-        raise run
     assert run.status == "COMPLETED"
     assert set(EXPECTED[name]) <= set(run.notes)
 

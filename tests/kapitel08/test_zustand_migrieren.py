@@ -18,8 +18,9 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
 from dauerlauf.history import load, steps
-from dauerlauf.scenario import Run, play
+from dauerlauf.scenario import Run
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import play_selected
 from kapitel08.zustand_migrieren import progress, worker
 from kapitel08.zustand_migrieren.activities import AccountActivities, Outbox
 from kapitel08.zustand_migrieren.models import REMEMBERED, Account, Booking, Confirmation, Rename, Tier
@@ -70,18 +71,15 @@ def test_every_scenario_has_an_expectation() -> None:
 
 
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
-    """Alle Szenarien, gleichzeitig gespielt."""
-    runs = await asyncio.gather(*(play(PATTERN.find(name), timelapse) for name in EXPECTED), return_exceptions=True)
-    return dict(zip(EXPECTED, runs, strict=True))
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
+def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     account, mails, notes = EXPECTED[name]
     run = played[name]
-    if isinstance(run, BaseException):
-        raise run
     assert run.status == "COMPLETED"
     assert run.notes == [*notes, f"Konto, Form 4: {account}", f"Bestätigt (Stand in Cent): {mails}"]
 

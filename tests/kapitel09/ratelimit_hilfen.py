@@ -1,9 +1,9 @@
 """Hilfen der Tests zum Rate Limit: ein Etikettendienst, mehrere Worker an einer Task Queue, ein Kontingent."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,23 +15,13 @@ from dauerlauf.testing import RunningWorker, open_worker
 from dauerlauf.timelapse import Timelapse, result, worker_client
 from kapitel09.rate_limit.models import LabelOrder, PrintLabels, Route
 from kapitel09.rate_limit.quota import PermitBook, Quota
-from kapitel09.rate_limit.scenarios import CUSTOMER, Entity, Labels
+from kapitel09.rate_limit.scenarios import CUSTOMER, Entity, Labels, calm_zone
 from kapitel09.rate_limit.services import LabelService, label_service
 from kapitel09.rate_limit.worker import create_worker
 from kapitel09.rate_limit.workflow import LabelWorkflow, QuotaWorkflow
 
 ALMOST_NEVER = 0.001
 """Eine Rate, bei der nach dem Vorrat im Test nichts mehr kommt: So zählen Tests, statt Zeit zu messen."""
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wartet höchstens 30 s, bis die Bedingung gilt."""
-    async with asyncio.timeout(30):
-        while True:
-            holds = condition()
-            if holds if isinstance(holds, bool) else await holds:
-                return
-            await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -110,3 +100,8 @@ async def attempts(handle: WorkflowHandle[Any, Any]) -> list[int]:
 def small(**changes: Any) -> Quota:
     """Ein kleines Kontingent: zwei in einer Minute, fünf am Tag."""
     return replace(Quota(per_window=2, window=60, per_day=5, tolerance=2), **changes)
+
+
+def calm(**changes: Any) -> Quota:
+    """Ein kleines Kontingent für die wirkliche Uhr: Während des Tests beginnt kein neuer Tag."""
+    return small(zone=calm_zone(datetime.now(UTC)), **changes)

@@ -13,28 +13,22 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ratelimit_hilfen import ALMOST_NEVER, Shop, attempts, open_shop, small, until
+from ratelimit_hilfen import ALMOST_NEVER, Shop, attempts, calm, open_shop, small
 from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
-from temporalio.client import (
-    Interceptor,
-    OutboundInterceptor,
-    StartWorkflowInput,
-    WorkflowFailureError,
-    WorkflowHandle,
-    WorkflowUpdateFailedError,
-)
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from dauerlauf.history import load
-from dauerlauf.scenario import Run, play
-from dauerlauf.timelapse import Timelapse, listening_client, result
+from dauerlauf.scenario import Run
+from dauerlauf.timelapse import Timelapse, result
+from hilfen import play_selected, until
 from kapitel09.rate_limit.activities import EXPIRED, TOO_MANY, LabelActivities, retry_after
 from kapitel09.rate_limit.comparison import busiest
 from kapitel09.rate_limit.limits import queue_rate, set_queue_limit, worker_rate
 from kapitel09.rate_limit.models import LabelCall, LabelOrder
 from kapitel09.rate_limit.quota import Permit, PermitBook, Quota
-from kapitel09.rate_limit.scenarios import CUSTOMER, PATTERN
+from kapitel09.rate_limit.scenarios import CUSTOMER, PATTERN, calm_zone, quota
 from kapitel09.rate_limit.services import http_date, label_service
 from kapitel09.rate_limit.workflow import QuotaWorkflow
 
@@ -58,49 +52,24 @@ def test_every_scenario_has_an_expectation() -> None:
     assert {*EXPECTED, ENTITY} == set(PATTERN.scenarios)
 
 
-class _OwnIds(Interceptor):
-    """Gibt jedem Auftrag eine eigene Workflow-ID: Alle Szenarien geben denselben auf."""
-
-    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
-        return _OwnId(next)
-
-
-class _OwnId(OutboundInterceptor):
-    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
-        if input.id.startswith("etikett-"):
-            return await super().start_workflow(replace(input, id=f"{input.id}-{uuid4()}"))
-        return await super().start_workflow(input)
-
-
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
-    """Alle Szenarien, gleichzeitig gespielt."""
-
-    async def run(name: str) -> Run:
-        assert timelapse.server is not None
-        # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für die anderen.
-        own = Timelapse(listening_client(await timelapse.server.connect(), _OwnIds()), timelapse.server)
-        return await play(PATTERN.find(name), own)
-
-    runs = await asyncio.gather(*map(run, PATTERN.scenarios), return_exceptions=True)
-    return dict(zip(PATTERN.scenarios, runs, strict=True))
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN, own_ids="etikett-")
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
+def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     status, calls, refused, labels, granted = EXPECTED[name]
     run = played[name]
-    if isinstance(run, BaseException):
-        raise run
     assert run.status == status
     assert f"Anfragen beim Etikettendienst: {calls}, davon mit 429: {refused}, Etiketten: {labels}" in run.notes
     assert granted is None or f"Kontingent: {granted} Erlaubnisse vergeben" in run.notes
 
 
-def test_scenario_of_the_quota_itself(played: Mapping[str, Run | BaseException]) -> None:
+@pytest.mark.szenarien(ENTITY)
+def test_scenario_of_the_quota_itself(played: Mapping[str, Run]) -> None:
     run = played[ENTITY]
-    if isinstance(run, BaseException):
-        raise run
     assert run.notes == ["Abstand der beiden Erlaubnisse: 304 s", "Dieselbe Frage, dieselbe Antwort: ja"]
 
 
@@ -326,6 +295,13 @@ def test_a_day_has_23_24_or_25_hours(day: tuple[int, int, int], hours: int) -> N
     assert slots == [start, start + timedelta(hours=hours)]
 
 
+def test_no_day_begins_while_a_scenario_runs() -> None:
+    for minute in range(0, 24 * 60, 5):
+        now = NOON + timedelta(minutes=minute)
+        slots = _slots(quota(zone=calm_zone(now)), 2, now)
+        assert slots == [now, now + timedelta(seconds=304)]
+
+
 def test_no_permit_reaches_over_midnight() -> None:
     late = datetime(2026, 11, 23, 23, 59, 59, tzinfo=BERLIN).astimezone(UTC)
     assert _slots(small(), 1, late) == [late + timedelta(seconds=1)]
@@ -399,7 +375,7 @@ async def test_a_daily_quota_over_a_change_to_summer_time(timelapse: Timelapse) 
 
 async def test_a_permit_is_handed_out_once_per_request(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
-        entity = await shop.entity(small())
+        entity = await shop.entity(calm())
         same = await asyncio.gather(*(entity.execute_update(QuotaWorkflow.grant, "N-1", id="N-1") for _ in range(3)))
         again = await entity.execute_update(QuotaWorkflow.grant, "N-1", id="andere-id")
         assert {*same, again} == {same[0]}
@@ -408,7 +384,7 @@ async def test_a_permit_is_handed_out_once_per_request(timelapse: Timelapse) -> 
 
 async def test_continue_as_new_keeps_slots_and_permits(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
-        entity = await shop.entity(small(per_window=3, events_per_run=12))
+        entity = await shop.entity(calm(per_window=3, events_per_run=12))
         first_run = (await entity.describe()).run_id
         permits = {n: await entity.execute_update(QuotaWorkflow.grant, n, id=n) for n in ("N-1", "N-2", "N-3", "N-4")}
 
@@ -425,7 +401,7 @@ async def test_continue_as_new_keeps_slots_and_permits(timelapse: Timelapse) -> 
 
 async def test_a_refused_question_leaves_no_event(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
-        entity = await shop.entity(small(per_window=1, horizon_days=0.0001))
+        entity = await shop.entity(calm(per_window=1, horizon_days=0.0001))
         await entity.execute_update(QuotaWorkflow.grant, "N-1")
         before = len((await entity.fetch_history()).events)
         for number in range(5):
@@ -439,14 +415,13 @@ async def test_a_refused_question_leaves_no_event(timelapse: Timelapse) -> None:
 async def test_labels_of_one_customer_share_the_quota(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
         quota_id = f"kontingent-{uuid4()}"
-        route: dict[str, Any] = {"quota": small(), "quota_id": quota_id}
+        route: dict[str, Any] = {"quota": calm(), "quota_id": quota_id}
         first, second = await shop.place(2, **route), await shop.place(2, **route)
         await asyncio.gather(result(first), result(second))
         entity = timelapse.client.get_workflow_handle_for(QuotaWorkflow.run, quota_id)
         book = await entity.query(QuotaWorkflow.status)
         await entity.terminate()
-        # Wie viele davon heute zählen, hinge davon ab, wie bald in Berlin Mitternacht ist.
-        assert book.granted == 4
+        assert (book.granted, book.used_today) == (4, 4)
         assert (shop.service.labels().total(), len(shop.service.calls)) == (4, 4)
 
 
@@ -455,7 +430,7 @@ async def test_a_missing_quota_is_started_empty_by_the_next_question(timelapse: 
         quota_id = f"kontingent-{uuid4()}"
         entity = timelapse.client.get_workflow_handle_for(QuotaWorkflow.run, quota_id)
         for _ in range(2):
-            await result(await shop.place(quota=small(), quota_id=quota_id))
+            await result(await shop.place(quota=calm(), quota_id=quota_id))
             assert (await entity.query(QuotaWorkflow.status)).granted == 1
             await entity.terminate()
 
@@ -479,7 +454,7 @@ async def test_the_deadline_ends_the_wait(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
         shop.service.failures_left = 1000
         quota_id = f"kontingent-{uuid4()}"
-        handle = await shop.place(quota=small(per_window=99), quota_id=quota_id, first_pause=60, deadline_days=0.001)
+        handle = await shop.place(quota=calm(per_window=99), quota_id=quota_id, first_pause=60, deadline_days=0.001)
         with pytest.raises(WorkflowFailureError):
             await result(handle)
         await timelapse.client.get_workflow_handle(quota_id).terminate()

@@ -6,13 +6,14 @@ from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
-from ratelimit_hilfen import open_shop, until
+from ratelimit_hilfen import open_shop
 from temporalio import activity
 from temporalio.client import WorkflowFailureError
 from temporalio.worker import Worker
 
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse, result, worker_client
+from hilfen import until
 from kapitel09.rate_limit.comparison import busiest
 from kapitel09.rate_limit.models import LabelCall, LabelOrder, PrintLabels, Route
 from kapitel09.rate_limit.services import label_service

@@ -35,8 +35,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.converter import PayloadCodec
 
 from dauerlauf.history import load
-from dauerlauf.scenario import Run, play
+from dauerlauf.scenario import Run
 from dauerlauf.timelapse import Timelapse
+from hilfen import play_selected
 from kapitel16.codec_server import people, server
 from kapitel16.codec_server.people import People, PeopleError, Right, new_person
 from kapitel16.codec_server.scenarios import PATTERN, running
@@ -62,22 +63,15 @@ def test_every_scenario_has_an_expectation() -> None:
 
 
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
-    """Alle Szenarien, gleichzeitig gespielt."""
-
-    async def run(name: str) -> Run:
-        return await play(PATTERN.find(name), timelapse)
-
-    runs = await asyncio.gather(*map(run, PATTERN.scenarios), return_exceptions=True)
-    return dict(zip(PATTERN.scenarios, runs, strict=True))
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
+def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     notes, something_readable, something_sealed = EXPECTED[name]
     run = played[name]
-    if isinstance(run, BaseException):
-        raise run
     assert run.status == "COMPLETED"
     assert run.notes == notes
     # Den Ablauf sieht jeder, die Daten nur, wer darf.

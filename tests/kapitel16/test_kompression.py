@@ -23,10 +23,11 @@ from temporalio.worker import Worker
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 from dauerlauf.history import load
-from dauerlauf.scenario import Run, play
+from dauerlauf.scenario import Run
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse, result
 from dauerlauf.worker_process import Trial, die_at_every_event
+from hilfen import play_selected
 from kapitel16.kompression.activities import price_list
 from kapitel16.kompression.codec import ENCODING, KIB, MIB, CodecChain, CompressionCodec, CompressionError, pack, unpack
 from kapitel16.kompression.models import PriceListRequest, Summary
@@ -64,9 +65,9 @@ def test_every_scenario_has_an_expectation() -> None:
 
 
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse) -> Mapping[str, Run]:
-    """Alle Szenarien, nacheinander gespielt."""
-    return {name: await play(PATTERN.find(name), timelapse) for name in PATTERN.scenarios}
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN, own_ids="")
 
 
 def _list_size(run: Run) -> int:
@@ -88,6 +89,7 @@ def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     assert bool(_list_size(run)) is bool(largest)
 
 
+@pytest.mark.szenarien("verschluesselt", "falsche-reihenfolge")
 def test_compressing_first_saves_what_the_other_order_wastes(played: Mapping[str, Run]) -> None:
     plain = len(DataConverter.default.payload_converter.to_payload(price_list(SMALL)).data)
     # Verschlüsselt kommt nur der feste Aufschlag hinzu; in der falschen Reihenfolge spart niemand etwas.
@@ -294,6 +296,7 @@ async def test_limit_of_a_workflow_result_stops_the_workflow(timelapse: Timelaps
         await handle.terminate("Test beendet")
 
 
+@pytest.mark.szenarien("glatt")
 async def test_a_stranger_without_the_codec_sees_only_the_encoding(played: Mapping[str, Run]) -> None:
     [payload] = [
         payload

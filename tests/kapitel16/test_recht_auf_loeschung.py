@@ -24,8 +24,9 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.converter import ActivitySerializationContext, PayloadConverter, WorkflowSerializationContext
 from temporalio.service import RPCError
 
-from dauerlauf.scenario import Run, play
+from dauerlauf.scenario import Run
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import play_selected
 from kapitel16.recht_auf_loeschung import key_store, measure
 from kapitel16.recht_auf_loeschung.codec import (
     ERASED,
@@ -114,24 +115,15 @@ def test_every_scenario_has_an_expectation() -> None:
 
 
 @pytest.fixture(scope="module")
-async def played(timelapse: Timelapse) -> Mapping[str, Run | BaseException]:
-    """Alle Szenarien, gleichzeitig gespielt."""
-
-    async def run(name: str) -> Run:
-        assert timelapse.server is not None
-        # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für die anderen.
-        return await play(PATTERN.find(name), Timelapse(await timelapse.server.connect(), timelapse.server))
-
-    runs = await asyncio.gather(*map(run, PATTERN.scenarios), return_exceptions=True)
-    return dict(zip(PATTERN.scenarios, runs, strict=True))
+async def played(request: pytest.FixtureRequest, timelapse: Timelapse) -> Mapping[str, Run]:
+    """Die Szenarien, die dieser Testlauf prüft, gleichzeitig gespielt."""
+    return await play_selected(request, timelapse, PATTERN)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_scenario(name: str, played: Mapping[str, Run | BaseException]) -> None:
+def test_scenario(name: str, played: Mapping[str, Run]) -> None:
     status, notes = EXPECTED[name]
     run = played[name]
-    if isinstance(run, BaseException):
-        raise run
     assert run.status == status
     assert [note for note in run.notes if note in notes] == notes, run.notes
 

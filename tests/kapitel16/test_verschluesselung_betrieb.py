@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from verschluesselung_hilfen import open_office, until
+from verschluesselung_hilfen import open_office
 
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import until
 from kapitel16.verschluesselung.keys import ENVIRONMENT, KeyRing
 from kapitel16.verschluesselung.models import Refund, State
 from kapitel16.verschluesselung.operate import UsageError, main, remove, usage

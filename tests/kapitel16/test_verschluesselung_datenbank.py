@@ -21,10 +21,11 @@ from temporalio.client import (
 )
 from temporalio.converter import DataConverter
 from temporalio.worker import Worker
-from verschluesselung_hilfen import secret_forms, until
+from verschluesselung_hilfen import secret_forms
 
 from dauerlauf.server import EmbeddedServer
 from dauerlauf.timelapse import listening_client, result
+from hilfen import until
 from kapitel16.verschluesselung.activities import RefundActivities
 from kapitel16.verschluesselung.codec import EncryptionCodec, encrypted
 from kapitel16.verschluesselung.models import Account, Approval, Refund, State

@@ -1,8 +1,7 @@
 """Hilfen der Tests zur Verschlüsselung: ein Client mit Schlüsselbund, eine Erstattung mit eigener Workflow-ID."""
 
-import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +20,6 @@ from kapitel16.verschluesselung.models import Refund, State
 from kapitel16.verschluesselung.scenarios import GOOD, OLD, Handle, reached
 from kapitel16.verschluesselung.worker import create_worker
 from kapitel16.verschluesselung.workflow import RefundWorkflow
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wartet höchstens 30 s, bis die Bedingung gilt."""
-    async with asyncio.timeout(30):
-        while True:
-            holds = condition()
-            if holds if isinstance(holds, bool) else await holds:
-                return
-            await asyncio.sleep(0.01)
 
 
 def secret_forms(text: str) -> list[bytes]:

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 
 from kapitel08.patching.settings import FRAUD_CHECK
+from kapitel08.patching.worker import connect
 
 # --8<-- [start:queries]
 RUNNING = "WorkflowType = 'OrderWorkflow' AND ExecutionStatus = 'Running'"
@@ -49,15 +49,7 @@ async def found(client: Client, query: str) -> list[str]:
 
 async def ask(query: str) -> list[str]:
     """Fragt den konfigurierten Server; wirft `ConnectionError`, wenn er fehlt."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    try:
-        client = await Client.connect(**config)
-    except RuntimeError as error:
-        raise ConnectionError(
-            f"Der Temporal Server {config['target_host']} antwortet nicht."
-        ) from error
-    return await found(client, query)
+    return await found(await connect(), query)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -101,7 +93,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         runs = asyncio.run(ask(query))
     except ConnectionError as error:
-        print(f"{error} Läuft er, und stimmt TEMPORAL_ADDRESS?", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 2
     print(f"Suche: {query}")
     for run in runs:

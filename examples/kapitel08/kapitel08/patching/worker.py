@@ -56,20 +56,28 @@ def create_worker(
 # --8<-- [end:worker]
 
 
-async def run(folder: Path, stage: int) -> None:
-    """Verbindet sich mit dem konfigurierten Server und arbeitet bis SIGTERM oder
-    Strg-C.
+async def connect() -> Client:
+    """Verbindet sich mit dem konfigurierten Server.
 
-    Wirft `ConnectionError`, wenn der Server nicht antwortet.
+    Wirft `ConnectionError`, wenn er nicht antwortet.
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
     try:
-        client = await Client.connect(**config)
+        return await Client.connect(**config)
     except RuntimeError as error:
         raise ConnectionError(
-            f"Der Temporal Server {config['target_host']} antwortet nicht."
+            f"Der Temporal Server {config['target_host']} antwortet nicht. "
+            "Läuft er, und stimmt TEMPORAL_ADDRESS?"
         ) from error
+
+
+async def run(folder: Path, stage: int) -> None:
+    """Verbindet sich und arbeitet bis SIGTERM oder Strg-C.
+
+    Wirft `ConnectionError` wie `connect`.
+    """
+    client = await connect()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # Windows kennt keine Signal-Handler in asyncio.
@@ -95,7 +103,7 @@ def main() -> int:
     try:
         asyncio.run(run(folder, int(stage)))
     except ConnectionError as error:
-        print(f"{error} Läuft er, und stimmt TEMPORAL_ADDRESS?", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 2
     return 0
 
