@@ -87,22 +87,27 @@ def render(names: Sequence[str] = ()) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, notebook in zip(chosen, notebooks, strict=True):
+        _keep_each_once(notebook)
         text, _ = exporter.from_notebook_node(notebook)
         file = folder / f"{name}.md"
-        file.write_text(_each_once(text), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
         written.append(file)
     return written
 
 
-def _each_once(text: str) -> str:
-    """Lässt gleiche Stylesheets und Skripte ab dem zweiten weg: Jede Ausgabe bringt ihre mit, eins genügt."""
+def _keep_each_once(notebook: "NotebookNode") -> None:
+    """Lässt gleiche Stylesheets und Skripte ab dem zweiten weg: Jede Ausgabe bringt ihre mit, der Seite genügt eins."""
     seen: set[str] = set()
 
-    def keep_first(found: re.Match[str]) -> str:
+    def first_only(found: re.Match[str]) -> str:
         block = found.group()
         if block in seen:
             return ""
         seen.add(block)
         return block
 
-    return re.sub(r"<(style|script)>.*?</\1>", keep_first, text, flags=re.DOTALL)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/html" in data:
+                data["text/html"] = re.sub(r"<(style|script)>.*?</\1>", first_only, data["text/html"], flags=re.DOTALL)

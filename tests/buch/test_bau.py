@@ -127,6 +127,7 @@ def test_die_pruefung_der_verweise_findet_fehler(tmp_path: Path, link: str) -> N
     assert lychee(tmp_path).returncode != 0
 
 
+@pytest.mark.gruendlich
 def test_seiten_und_schriften_bleiben_leicht(site: Path) -> None:
     fonts = list((site / "assets/fonts").glob("*.woff2"))
     assert sum(file.stat().st_size for file in fonts) <= FONT_LIMIT
