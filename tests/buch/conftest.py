@@ -52,8 +52,22 @@ def zensical_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _built(tmp_path_factory, "zensical", zensical)
 
 
-def _serve(folder: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))) as server:
+class _WithoutSearch(_Quiet):
+    def do_GET(self) -> None:
+        """Der Index der Suche ist leer: Ihn aufzubauen kostet jeden Besuch einer Seite Sekunden Rechenzeit."""
+        if not self.path.endswith("/search_index.json"):
+            return super().do_GET()
+        body = b'{"config": {"lang": ["de"], "separator": " ", "pipeline": [], "fields": {}}, "docs": []}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        return None
+
+
+def _serve(folder: Path, handler: type[_Quiet] = _Quiet) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
@@ -63,7 +77,13 @@ def _serve(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def address(site: Path) -> Iterator[str]:
-    """Die Adresse, unter der das gebaute Buch auf diesem Rechner zu lesen ist."""
+    """Die Adresse, unter der das gebaute Buch auf diesem Rechner zu lesen ist, ohne Suche."""
+    yield from _serve(site, _WithoutSearch)
+
+
+@pytest.fixture(scope="session")
+def address_with_search(site: Path) -> Iterator[str]:
+    """Dasselbe mit Suche."""
     yield from _serve(site)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kapitel02.idempotenz_schluessel.services import Bank
 
-ROWS = 2000
+ROWS = 500
 
 
 class KeylessBank(Bank):
