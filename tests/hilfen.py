@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import (
+    Interceptor,
+    OutboundInterceptor,
+    StartWorkflowInput,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowHistory,
+)
 
 from dauerlauf.scenario import Pattern, Run, play
 from dauerlauf.timelapse import Timelapse, listening_client
@@ -33,6 +41,39 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
         name = condition.__qualname__
         wanted = inspect.getsource(condition).strip() if name.endswith("<lambda>") else name
         raise AssertionError(f"Auch nach {PATIENCE:.0f} s gilt nicht: {wanted}") from None
+
+
+# Was in einer Event History steht
+
+
+def kinds(history: WorkflowHistory) -> list[str]:
+    """Die Arten der Events, etwa `TIMER_STARTED`, in ihrer Reihenfolge."""
+    return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
+
+
+def count(history: WorkflowHistory, kind: str) -> int:
+    """Wie oft ein Event wie `TIMER_STARTED` vorkommt; wirft `ValueError`, wenn es keines dieses Namens gibt."""
+    wanted = EventType.Value(f"EVENT_TYPE_{kind}")
+    return sum(event.event_type == wanted for event in history.events)
+
+
+def scheduled(history: WorkflowHistory) -> list[str]:
+    """Die Activities in der Reihenfolge, in der der Workflow sie geplant hat."""
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in history.events
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    ]
+
+
+async def task_failure(handle: WorkflowHandle[Any, Any]) -> str:
+    """Was der erste gescheiterte Workflow-Task meldet, wartet bis zu 30 s darauf; der Workflow läuft danach noch."""
+    async with asyncio.timeout(PATIENCE):
+        async for event in handle.fetch_history_events(wait_new_event=True):
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+                assert (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
+                return event.workflow_task_failed_event_attributes.failure.message
+    raise AssertionError("Der Workflow endete ohne gescheiterten Workflow-Task.")
 
 
 # Szenarien, von denen ein Testlauf nur die spielt, die er prüft

@@ -41,6 +41,7 @@ from temporalio.worker import Worker
 
 from dauerlauf.book.lexicon import Message, entries
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import task_failure
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -94,16 +95,6 @@ async def finished(timelapse: Timelapse, create: CreateWorker, workflow: Any, ar
     """Das Ergebnis eines Workflows auf einem eigenen Worker."""
     async with running(timelapse, create, workflow, arg, id=id) as handle:
         return await result(handle)
-
-
-async def task_failure(handle: WorkflowHandle[Any, Any]) -> str:
-    """Was das erste Event WorkflowTaskFailed meldet; der Workflow läuft danach noch."""
-    async with asyncio.timeout(10):
-        async for event in handle.fetch_history_events(wait_new_event=True):
-            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-                assert (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
-                return event.workflow_task_failed_event_attributes.failure.message
-    raise AssertionError("Der Workflow endete ohne gescheiterten Workflow-Task.")
 
 
 async def activity_failure(handle: WorkflowHandle[Any, Any]) -> str:

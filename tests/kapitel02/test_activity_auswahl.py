@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from auswahl_beispiele import BookAll, DyingPrinter, PrintAll, PrintLabel, RetryForEver, book_anything
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer, Worker
 
@@ -23,6 +23,7 @@ from dauerlauf.history import load
 from dauerlauf.pytest_plugin import WorkerFactory
 from dauerlauf.scenario import play
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
+from hilfen import scheduled
 from kapitel02.activity_auswahl.activities import (
     Carriers,
     LabelJob,
@@ -81,15 +82,6 @@ async def ship(timelapse: Timelapse, queue: str, *, one_by_one: bool = False) ->
     return await timelapse.client.start_workflow(ShipOrder.run, shipment, id=queue, task_queue=queue)
 
 
-def activity_types(history: WorkflowHistory) -> list[str]:
-    """Die Activities in der Reihenfolge, in der sie beauftragt wurden."""
-    return [
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        for event in history.events
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-    ]
-
-
 # Die Auswahl
 
 
@@ -133,7 +125,7 @@ async def test_nacheinander_kommt_das_etikett_vor_der_naechsten_buchung(timelaps
     steps = ["load_tariff"]
     for carrier in ("book_letter", "book_parcel", "book_abroad"):
         steps += [carrier, "render_label"]
-    assert activity_types(run.history) == steps
+    assert scheduled(run.history) == steps
     assert Ledger(tmp_path).bookings() == ALL_BOOKED
 
 
@@ -154,7 +146,7 @@ async def test_auswahl_bleibt_trotz_neuem_tarif(timelapse: Timelapse, tmp_path: 
     assert run.notes[0] == "worker-1: Prozess beendet mit Code -9 (SIGKILL)"
     assert json.loads((tmp_path / "tarif.json").read_text())["letter_grams"] == 500 < PARCELS[0].grams
     assert Ledger(tmp_path).bookings() == ALL_BOOKED[:1]
-    assert activity_types(run.history) == ["load_tariff", "book_letter", "render_label"]
+    assert scheduled(run.history) == ["load_tariff", "book_letter", "render_label"]
 
 
 async def test_zu_schwer_bucht_gar_nichts(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -166,7 +158,7 @@ async def test_zu_schwer_bucht_gar_nichts(timelapse: Timelapse, tmp_path: Path) 
 async def test_name_aus_der_tabelle_waehlt_die_activity(timelapse: Timelapse, tmp_path: Path) -> None:
     run = await play(PATTERN.find("nach-namen"), timelapse, folder=tmp_path)
     assert (run.status, run.notes) == ("COMPLETED", ["Gebucht: Ausland, Nummer 1"])
-    assert activity_types(run.history) == ["load_routes", "book_abroad"]
+    assert scheduled(run.history) == ["load_routes", "book_abroad"]
 
 
 async def test_unbekannter_name_beendet_den_workflow(timelapse: Timelapse, tmp_path: Path) -> None:

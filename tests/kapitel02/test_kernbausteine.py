@@ -67,7 +67,7 @@ from temporalio.workflow import NondeterminismError
 
 from dauerlauf.history import load
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
-from hilfen import until
+from hilfen import kinds, task_failure, until
 from kapitel01.absturz_und_weiter.scenarios import PATTERN as CRASH
 from kapitel02.wartezeiten import waits
 
@@ -96,20 +96,6 @@ def rows(anchor: str) -> list[list[str]]:
 def code(cell: str) -> list[str]:
     """Was in einer Zelle als Code ausgezeichnet ist."""
     return re.findall(r"`([^`]+)`", cell)
-
-
-async def task_failure(handle: WorkflowHandle[Any, Any]) -> str:
-    """Die Meldung, mit der der Workflow-Task gescheitert ist; wartet, bis sie in der History steht."""
-    async for event in handle.fetch_history_events(wait_new_event=True):
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-            return event.workflow_task_failed_event_attributes.failure.message
-    raise AssertionError("Der Workflow endete, ohne dass ein Workflow-Task scheiterte.")
-
-
-async def kinds(handle: WorkflowHandle[Any, Any]) -> list[str]:
-    """Die Arten der Events, in ihrer Reihenfolge."""
-    history = await handle.fetch_history()
-    return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
 
 
 async def activity_failure(handle: WorkflowHandle[Any, Any]) -> ActivityError:
@@ -183,7 +169,7 @@ async def test_die_sandbox_schweigt(worker: WorkerFactory) -> None:
         for what in SILENT:
             handle = await running.start(ForbiddenWorkflow.run, what)
             await running.result(handle)
-            assert "WORKFLOW_TASK_FAILED" not in await kinds(handle), what
+            assert "WORKFLOW_TASK_FAILED" not in kinds(await handle.fetch_history()), what
 
 
 def test_die_reihenfolge_einer_menge_wechselt_mit_dem_prozess() -> None:
@@ -244,7 +230,7 @@ async def test_sechs_events_je_activity(worker: WorkerFactory, steps: int) -> No
     async with worker(workflows=[StepsWorkflow], activities=[step]) as running:
         handle = await running.start(StepsWorkflow.run, steps)
         await running.result(handle)
-        assert len(await kinds(handle)) == 5 + 6 * steps
+        assert len((await handle.fetch_history()).events) == 5 + 6 * steps
 
 
 def test_die_tabelle_der_events_ist_die_aufzeichnung() -> None:
@@ -261,13 +247,13 @@ async def test_der_beginn_steht_erst_am_ende_in_der_historie(worker: WorkerFacto
     async with worker(**TIMEOUTS) as running:
         handle = await running.start(CancelWorkflow.run, True)
         await until(lambda: bool(SEEN[handle.id]))
-        during = await kinds(handle)
+        during = kinds(await handle.fetch_history())
         await handle.cancel()
         with pytest.raises(WorkflowFailureError):
             await running.result(handle)
     assert "ACTIVITY_TASK_SCHEDULED" in during
     assert "ACTIVITY_TASK_STARTED" not in during
-    assert "ACTIVITY_TASK_STARTED" in await kinds(handle)
+    assert "ACTIVITY_TASK_STARTED" in kinds(await handle.fetch_history())
 
 
 @pytest.mark.parametrize(("timers", "suggested"), [(2040, False), (2050, True)])
@@ -357,7 +343,7 @@ async def test_ein_abgelaufener_workflow_raeumt_nicht_auf(worker: WorkerFactory,
             await running.result(handle)
         assert isinstance(caught.value.cause, TemporalTimeoutError)
         assert (await handle.describe()).status == WorkflowExecutionStatus.TIMED_OUT
-        assert not [kind for kind in await kinds(handle) if kind.startswith("ACTIVITY")]
+        assert not [kind for kind in kinds(await handle.fetch_history()) if kind.startswith("ACTIVITY")]
 
 
 async def test_run_timeout_zaehlt_je_lauf_execution_timeout_die_kette(

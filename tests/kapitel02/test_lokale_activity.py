@@ -26,6 +26,7 @@ from dauerlauf.history import load
 from dauerlauf.pytest_plugin import WorkerFactory
 from dauerlauf.scenario import Run, play
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
+from hilfen import count, kinds
 from kapitel02.lokale_activity.activities import Desk, Invoice
 from kapitel02.lokale_activity.comparison import WriteInvoiceRemotely
 from kapitel02.lokale_activity.scenarios import LINES, PATTERN, at_the_end, looked_up, order
@@ -42,11 +43,6 @@ def counted(folder: Path) -> tuple[int, int, int]:
     """Wie oft nachgeschlagen, wie oft gezogen, wie viele Nummern vergeben."""
     register = Register(folder)
     return register.calls(LOOK_UP), register.calls(DRAW), register.numbers()
-
-
-def kinds(history: WorkflowHistory) -> Counter[str]:
-    """Wie oft jede Art von Event in der History steht."""
-    return Counter(EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events)
 
 
 def rejections(history: WorkflowHistory) -> list[str]:
@@ -78,7 +74,7 @@ async def test_neun_lokale_schritte_sind_ein_workflow_task(timelapse: Timelapse,
     played = await run("lokal", timelapse, tmp_path)
     assert (played.status, played.notes[0]) == ("COMPLETED", "Rechnung 1 über 956,70 €")
     assert counted(tmp_path) == (8, 1, 1)
-    found = kinds(played.history)
+    found = Counter(kinds(played.history))
     assert (found["MARKER_RECORDED"], found["WORKFLOW_TASK_COMPLETED"], found["ACTIVITY_TASK_SCHEDULED"]) == (9, 1, 0)
 
 
@@ -86,7 +82,7 @@ async def test_neun_gewoehnliche_schritte_sind_zehn_workflow_tasks(timelapse: Ti
     played = await run("gewoehnlich", timelapse, tmp_path)
     assert (played.status, played.notes[0]) == ("COMPLETED", "Rechnung 1 über 956,70 €")
     assert counted(tmp_path) == (8, 1, 1)
-    found = kinds(played.history)
+    found = Counter(kinds(played.history))
     assert (found["MARKER_RECORDED"], found["WORKFLOW_TASK_COMPLETED"], found["ACTIVITY_TASK_SCHEDULED"]) == (0, 10, 9)
 
 
@@ -100,7 +96,7 @@ async def test_tod_im_neunten_schritt_wiederholt_alle_neun(timelapse: Timelapse,
     played = await run("absturz", timelapse, tmp_path)
     assert played.notes[:2] == ["worker-1: Prozess beendet mit Code -9 (SIGKILL)", "Rechnung 1 über 956,70 €"]
     assert counted(tmp_path) == (16, 2, 1)
-    assert kinds(played.history)["MARKER_RECORDED"] == 9, "Die History zeigt nur den zweiten Anlauf."
+    assert count(played.history, "MARKER_RECORDED") == 9, "Die History zeigt nur den zweiten Anlauf."
 
 
 @pytest.mark.prozess
@@ -166,7 +162,7 @@ async def test_langer_schritt_verlaengert_den_workflow_task(timelapse: Timelapse
     played = await run("lange", timelapse, tmp_path)
     assert counted(tmp_path) == (8, 1, 1)
     # Verlängert wird nach 80 % der Frist von 1 s; der Schritt dauert 1,2 s.
-    assert kinds(played.history)["WORKFLOW_TASK_COMPLETED"] == 2
+    assert count(played.history, "WORKFLOW_TASK_COMPLETED") == 2
     assert rejections(played.history) == []
 
 
@@ -196,11 +192,11 @@ async def test_schwelle_liegt_ohne_angabe_bei_einer_minute(worker: WorkerFactory
     async with worker(workflows=[DefaultThreshold], activities=[third_time_lucky]) as w:
         above = await w.start(DefaultThreshold.run, 61.0)
         assert await w.result(above) == 3
-        assert kinds(await above.fetch_history())["TIMER_STARTED"] == 2
+        assert count(await above.fetch_history(), "TIMER_STARTED") == 2
         below = await w.start(DefaultThreshold.run, 59.0, task_timeout=timedelta(seconds=1))
         with pytest.raises(WorkflowStuckError):
             await w.result(below, timeout=0.3)
-        assert kinds(await below.fetch_history())["TIMER_STARTED"] == 0
+        assert count(await below.fetch_history(), "TIMER_STARTED") == 0
 
 
 @pytest.mark.parametrize(("kind", "numbers"), [(Desk, 1), (ActivityIdDesk, 2)])
@@ -237,7 +233,7 @@ async def test_abbruch_erreicht_einen_langen_schritt_mit_dem_naechsten_workflow_
             await w.result(handle)
         assert isinstance(failure.value.cause, CancelledError)
         await asyncio.wait_for(waiter.cancelled.wait(), 10)
-        assert kinds(await handle.fetch_history())["WORKFLOW_TASK_COMPLETED"] == 2
+        assert count(await handle.fetch_history(), "WORKFLOW_TASK_COMPLETED") == 2
 
 
 async def test_query_wartet_auf_die_lokalen_schritte(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -311,7 +307,7 @@ def test_vermerk_enthaelt_ergebnis_ohne_argumente() -> None:
 
 def test_eine_meldung_statt_neunzehn() -> None:
     reports = ("WORKFLOW_TASK_COMPLETED", "ACTIVITY_TASK_COMPLETED")
-    local, remote = (kinds(load(PATTERN.history_file(name))) for name in ("lokal", "gewoehnlich"))
+    local, remote = (Counter(kinds(load(PATTERN.history_file(name)))) for name in ("lokal", "gewoehnlich"))
     assert [local[kind] for kind in reports] == [1, 0]
     assert [remote[kind] for kind in reports] == [10, 9]
 

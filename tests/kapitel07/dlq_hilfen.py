@@ -13,8 +13,7 @@ from uuid import uuid4
 import temporalio.client
 import temporalio.worker
 from temporalio import activity
-from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
@@ -107,21 +106,6 @@ WAITING = (State.PARKED, State.ESCALATED)
 def new_row(**changes: str) -> ReturnRow:
     """Eine Zeile mit frischer Nummer, die bis auf `changes` gelingt."""
     return row(f"R-{uuid4()}", **changes)
-
-
-def count(history: WorkflowHistory, name: str) -> int:
-    """Wie oft ein Event wie `TIMER_STARTED` vorkommt."""
-    wanted = EventType.Value(f"EVENT_TYPE_{name}")
-    return sum(event.event_type == wanted for event in history.events)
-
-
-def scheduled(history: WorkflowHistory) -> list[str]:
-    """Die geplanten Activities in ihrer Reihenfolge."""
-    return [
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        for event in history.events
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-    ]
 
 
 async def parked(handle: Handle) -> ReturnView:

@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 from dauerlauf.faults import Plans
 from dauerlauf.testing import RunningWorker, open_worker
 from dauerlauf.timelapse import Timelapse, result, worker_client
+from hilfen import count, scheduled
 from kapitel07.saga.audit import Account, audit
 from kapitel07.saga.models import Order, OrderResult, PlaceOrder, SagaOptions
 from kapitel07.saga.scenarios import addresses, order
@@ -39,11 +40,7 @@ class Outcome:
     @property
     def scheduled(self) -> list[str]:
         """Die Activities in der Reihenfolge, in der der Workflow sie geplant hat."""
-        return [
-            event.activity_task_scheduled_event_attributes.activity_type.name
-            for event in self.history.events
-            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-        ]
+        return scheduled(self.history)
 
     @property
     def compensations(self) -> list[str]:
@@ -72,8 +69,7 @@ class Outcome:
 
     def count(self, name: str) -> int:
         """Wie oft ein Event wie `TIMER_STARTED` vorkommt."""
-        wanted = EventType.Value(f"EVENT_TYPE_{name}")
-        return sum(event.event_type == wanted for event in self.history.events)
+        return count(self.history, name)
 
     def attempts(self, activity: str) -> int:
         """Der wievielte Versuch einer Activity zuletzt begann."""

@@ -19,7 +19,7 @@ from temporalio.service import RPCError
 from dauerlauf.history import load
 from dauerlauf.scenario import Run
 from dauerlauf.timelapse import Timelapse, result
-from hilfen import play_selected, until
+from hilfen import kinds, play_selected, until
 from kapitel07.circuit_breaker.breaker import Answer, Breaker, BreakerSettings, Permit, Report, State
 from kapitel07.circuit_breaker.interceptor import CIRCUIT_OPEN, UNASKED
 from kapitel07.circuit_breaker.scenarios import PATTERN, failed
@@ -67,11 +67,8 @@ async def test_recorded_history_replays(name: str, replay: Callable[..., Awaitab
 
 def _kinds(name: str) -> list[str]:
     """Die Events einer Aufzeichnung ohne das, was der Zeitraffer dazuschreibt."""
-    names = [
-        EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-        for event in load(PATTERN.history_file(name)).events
-    ]
-    return [kind for kind in names if "TIME_SKIPPING" not in kind and "OPTIONS_UPDATED" not in kind]
+    recorded = kinds(load(PATTERN.history_file(name)))
+    return [kind for kind in recorded if "TIME_SKIPPING" not in kind and "OPTIONS_UPDATED" not in kind]
 
 
 def test_an_order_has_the_same_events_with_and_without_a_breaker() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from dlq_hilfen import Chaos, Handle, Office, count, ended, new_row, open_office, outcome, parked, scheduled, table_with
+from dlq_hilfen import Chaos, Handle, Office, ended, new_row, open_office, outcome, parked, table_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType
@@ -25,6 +25,7 @@ from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan, Moment, W
 from dauerlauf.history import load
 from dauerlauf.scenario import play
 from dauerlauf.timelapse import Timelapse
+from hilfen import count, scheduled
 from kapitel07.dead_letter_queue import operate
 from kapitel07.dead_letter_queue.activities import ReturnActivities
 from kapitel07.dead_letter_queue.audit import audit

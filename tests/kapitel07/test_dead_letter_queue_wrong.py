@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from dlq_beispiele import ParkEverythingWorkflow, ParkWithoutHoldWorkflow, SignalParkedWorkflow
-from dlq_hilfen import count, ended, new_row, scheduled
+from dlq_hilfen import ended, new_row
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
@@ -16,6 +16,7 @@ from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 from dauerlauf.server import find_binary
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse, diagnosis, result
+from hilfen import count, scheduled
 from kapitel07.dead_letter_queue.activities import ReturnActivities
 from kapitel07.dead_letter_queue.failing import FailingReturnWorkflow
 from kapitel07.dead_letter_queue.files import UNKNOWN_SALE, UNREADABLE_AMOUNT, open_books

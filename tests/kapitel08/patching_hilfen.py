@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.worker import Worker
 
 from dauerlauf.timelapse import Timelapse, result
-from hilfen import own_timelapse, until
+from hilfen import kinds, own_timelapse, until
 from kapitel08.patching.activities import OrderActivities
 from kapitel08.patching.models import Order, PlaceOrder
 
@@ -27,20 +26,6 @@ _THREADS = ThreadPoolExecutor(8, thread_name_prefix="activity")
 def new_order(amount: int = 4_990) -> PlaceOrder:
     """Ein Auftrag mit eigener Nummer."""
     return PlaceOrder(Order(f"N-{uuid4()}", "Jörg Weiß", amount))
-
-
-def kinds(history: WorkflowHistory) -> list[str]:
-    """Die Arten der Events, etwa `MARKER_RECORDED`."""
-    return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
-
-
-def activities(history: WorkflowHistory) -> list[str]:
-    """Die Activities in der Reihenfolge, in der der Workflow sie verlangt hat."""
-    return [
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        for event in history.events
-        if event.HasField("activity_task_scheduled_event_attributes")
-    ]
 
 
 @dataclass

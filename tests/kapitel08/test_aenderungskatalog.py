@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from katalog_aufzeichnen import BASES, ORDER, record
 from temporalio import activity as temporal_activity
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowQueryFailedError
 from temporalio.worker import Worker
 
 from dauerlauf.timelapse import Timelapse, result
+from hilfen import kinds, scheduled
 from kapitel08.aenderungskatalog import __main__ as command
 from kapitel08.aenderungskatalog.activities import ALL
 from kapitel08.aenderungskatalog.catalogue import FOLDER, POINTS, TOPICS, Change, history_file
@@ -102,10 +102,9 @@ async def test_version_1_still_behaves_as_recorded(timelapse: Timelapse) -> None
 
 def _kinds(history: WorkflowHistory) -> list[str]:
     """Ohne Workflow-Tasks: Ob der Server zwei Nachrichten in einem zustellt, ist Zufall. Ohne Zeitraffer."""
-    kinds = [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
     return [
         kind
-        for kind in kinds
+        for kind in kinds(history)
         if not kind.startswith(("WORKFLOW_TASK", "WORKFLOW_EXECUTION_TIME", "WORKFLOW_EXECUTION_OPTIONS"))
     ]
 
@@ -149,15 +148,6 @@ async def _until(handle: WorkflowHandle[Any, Any], place: str) -> None:
     async with asyncio.timeout(30):
         while await handle.query(Gates.place) != place:
             await asyncio.sleep(0.01)
-
-
-async def _scheduled(handle: WorkflowHandle[Any, Any]) -> list[str]:
-    """Die Typen aller geplanten Activities, der Reihe nach."""
-    return [
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        for event in (await handle.fetch_history()).events
-        if event.HasField("activity_task_scheduled_event_attributes")
-    ]
 
 
 @pytest.fixture
@@ -248,7 +238,7 @@ async def test_an_activity_added_behind_runs_late_in_runs_that_are_past_it(deplo
     ):
         await handle.signal(Gates.go)
         await result(handle)
-    assert await _scheduled(handle) == ["charge", "check"]
+    assert scheduled(await handle.fetch_history()) == ["charge", "check"]
 
 
 async def test_swapped_equal_activities_swap_their_results(deploy: Deploy) -> None:
@@ -264,10 +254,10 @@ async def test_swapped_equal_activities_swap_their_results(deploy: Deploy) -> No
 
 async def test_parallel_steps_no_longer_wait_for_each_other(deploy: Deploy) -> None:
     async with _stopped_at(deploy, activity.CheckAndCharge, "darin") as handle, deploy.worker(activity.Parallel):
-        assert await _scheduled(handle) == ["check"]
+        assert scheduled(await handle.fetch_history()) == ["check"]
         await handle.signal(Gates.go)
         async with asyncio.timeout(30):
-            while await _scheduled(handle) != ["check", "charge"]:
+            while scheduled(await handle.fetch_history()) != ["check", "charge"]:
                 await asyncio.sleep(0.01)
         # Abgebucht wird, obwohl die Prüfung noch kein Ergebnis hat.
         assert len((await handle.describe()).raw_description.pending_activities) == 2
@@ -286,7 +276,7 @@ async def test_old_runs_decide_by_the_new_rule(deploy: Deploy) -> None:
         await handle.signal(Gates.go)
         await handle.signal(Gates.go)
         await result(handle)
-    assert await _scheduled(handle) == []
+    assert scheduled(await handle.fetch_history()) == []
 
 
 async def test_one_more_random_number_changes_the_key(deploy: Deploy) -> None:
@@ -312,7 +302,7 @@ async def test_a_patch_takes_the_new_path_in_old_runs_that_are_not_there_yet(dep
         await handle.signal(Gates.go)
         await handle.signal(Gates.go)
         await result(handle)
-    assert await _scheduled(handle) == ["check", "charge"]
+    assert scheduled(await handle.fetch_history()) == ["check", "charge"]
     assert deploy.payments == [Payment("N-1001", 249_00)]
 
 

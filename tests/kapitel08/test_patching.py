@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patching_hilfen import Shop, activities, kinds, new_order, open_shop
+from patching_hilfen import Shop, new_order, open_shop
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError, WorkflowHistory, WorkflowQueryFailedError
@@ -20,7 +20,7 @@ from dauerlauf.history import load
 from dauerlauf.scenario import Run
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse, result
-from hilfen import play_selected, until
+from hilfen import kinds, play_selected, scheduled, until
 from kapitel08.patching import matrix, rollout, worker
 from kapitel08.patching.activities import CREDIT_LIMIT, OrderActivities
 from kapitel08.patching.books import entries
@@ -158,20 +158,20 @@ async def run_under(shop: Shop, first: type, second: type, *, paid: bool) -> Wor
 
 async def test_old_run_before_the_line_needs_no_patch_at_all(shop: Shop) -> None:
     history = await run_under(shop, STAGES[1], STAGES[4], paid=False)
-    assert activities(history) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
+    assert scheduled(history) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
     assert "WORKFLOW_TASK_FAILED" not in kinds(history)
 
 
 async def test_the_first_line_decides_for_the_whole_run(shop: Shop) -> None:
     old = await run_under(shop, STAGES[1], DecidedAtStartWorkflow, paid=False)
-    assert activities(old) == ["confirm_order", "charge_payment", "ship_parcel"]
+    assert scheduled(old) == ["confirm_order", "charge_payment", "ship_parcel"]
     new = await run_under(shop, DecidedAtStartWorkflow, DecidedAtStartWorkflow, paid=False)
-    assert activities(new) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
+    assert scheduled(new) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
 
 
 async def test_newest_patch_first(shop: Shop, replay: Callable[..., Awaitable[int]]) -> None:
     history = await run_under(shop, TwoPatchesWorkflow, TwoPatchesWorkflow, paid=False)
-    assert activities(history)[1:4] == ["check_address", "check_fraud", "charge_payment"]
+    assert scheduled(history)[1:4] == ["check_address", "check_fraud", "charge_payment"]
     assert kinds(history).count("MARKER_RECORDED") == 1
     for stage in (1, 2):
         assert await replay(PATTERN.history_file(f"stufe-{stage}"), workflows=[TwoPatchesWorkflow]) == 1
@@ -236,7 +236,7 @@ async def test_switched_off_patch_can_be_rolled_back(shop: Shop) -> None:
     assert "MARKER_RECORDED" not in kinds(await handle.fetch_history())
     async with worker.create_worker(client, shop.folder, task_queue=shop.task_queue, stage=1):
         history = await shop.finish(handle)
-    assert activities(history) == ["confirm_order", "charge_payment", "ship_parcel"]
+    assert scheduled(history) == ["confirm_order", "charge_payment", "ship_parcel"]
 
 
 async def test_switched_off_patch_still_follows_a_marker(shop: Shop) -> None:
@@ -247,7 +247,7 @@ async def test_switched_off_patch_still_follows_a_marker(shop: Shop) -> None:
     async with worker.create_worker(client, shop.folder, task_queue=shop.task_queue, stage=2, activate=False):
         history = await shop.finish(handle)
     assert "WORKFLOW_TASK_FAILED" not in kinds(history)
-    assert "check_fraud" in activities(history)
+    assert "check_fraud" in scheduled(history)
 
 
 async def test_who_still_needs_the_old_path(shop: Shop) -> None:
@@ -314,7 +314,7 @@ async def test_a_reset_before_the_line_frees_a_run_under_clean_code(shop: Shop) 
     again = client.get_workflow_handle(handle.id, run_id=answer.run_id)
     async with shop.code(STAGES[4]):
         history = await shop.finish(again)
-    assert activities(history) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
+    assert scheduled(history) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
     booked = {"Bestätigungen": 1, "Prüfungen": 1, "Zahlungen": 1, "Pakete": 1}
     assert dict(entries(shop.folder, placed.order.number)) == booked
 

@@ -15,10 +15,11 @@ from patching_aenderungen import (
     OtherOrder,
     OtherTimers,
 )
-from patching_hilfen import kinds, new_order, open_shop
+from patching_hilfen import new_order, open_shop
 
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse
+from hilfen import kinds
 from kapitel08.patching.scenarios import PATTERN
 from kapitel08.patching.stages import STAGES
 

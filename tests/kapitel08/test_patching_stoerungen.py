@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patching_hilfen import activities, kinds, new_order, open_shop
+from patching_hilfen import new_order, open_shop
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from dauerlauf import server
@@ -17,7 +17,7 @@ from dauerlauf.testing import FaultPlans, open_worker
 from dauerlauf.timelapse import Timelapse, result
 from dauerlauf.timelapse import timelapse as timelapse_server
 from dauerlauf.worker_process import Trial, die_at_every_event
-from hilfen import until
+from hilfen import kinds, scheduled, until
 from kapitel08.patching import rollout
 from kapitel08.patching.books import entries
 from kapitel08.patching.models import Order, PlaceOrder
@@ -116,7 +116,7 @@ async def test_stuck_runs_are_found_and_freed(tmp_path: Path, monkeypatch: pytes
             await result(handles[0], 30)
             await asyncio.gather(*ahead)
         history = await handles[0].fetch_history()
-        assert activities(history) == ["confirm_order", "charge_payment", "ship_parcel"]
+        assert scheduled(history) == ["confirm_order", "charge_payment", "ship_parcel"]
         assert kinds(history).count("WORKFLOW_TASK_FAILED") == 1
         assert dict(entries(tmp_path, stuck.order.number)) == {"Bestätigungen": 1, "Zahlungen": 1, "Pakete": 1}
 

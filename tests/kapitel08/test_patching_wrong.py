@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from patching_hilfen import Shop, activities, kinds, new_order, open_shop
+from patching_hilfen import Shop, new_order, open_shop
 
 from dauerlauf.timelapse import Timelapse
-from hilfen import until
+from hilfen import kinds, scheduled, until
 from kapitel08.patching.models import Order
 from kapitel08.patching.scenarios import PATTERN
 from kapitel08.patching.wrong import (
@@ -36,7 +36,7 @@ async def test_wrong_oldest_patch_first_never_reaches_the_newer_one(
     handle = await shop.start(new_order())
     async with shop.code(OldestFirstWorkflow):
         history = await shop.finish(handle)
-    assert activities(history) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
+    assert scheduled(history) == ["confirm_order", "check_fraud", "charge_payment", "ship_parcel"]
 
 
 async def test_wrong_second_change_under_the_same_id_breaks_marked_runs(replay: Callable[..., Awaitable[int]]) -> None:
@@ -65,5 +65,5 @@ async def test_wrong_patch_in_a_loop_stays_off_until_continue_as_new(shop: Shop)
         await until(continued)
         second = await next_run.fetch_history()
         await next_run.terminate("Test beendet")
-    assert activities(first) == ["charge_payment"] * 3
-    assert activities(second) == ["check_fraud", "charge_payment"]
+    assert scheduled(first) == ["charge_payment"] * 3
+    assert scheduled(second) == ["check_fraud", "charge_payment"]

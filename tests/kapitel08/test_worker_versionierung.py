@@ -16,7 +16,7 @@ from dauerlauf.history import load
 from dauerlauf.scenario import Run
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse, result
-from hilfen import play_selected
+from hilfen import kinds, play_selected
 from kapitel08.worker_versionierung import scenarios, version1, version1_1, version2, worker
 from kapitel08.worker_versionierung.activities import WarehouseActivities
 from kapitel08.worker_versionierung.book import WarehouseBook
@@ -109,9 +109,8 @@ def test_a_pinned_order_has_the_same_events_before_and_after_a_change_of_version
     """Was das Warten auf die Zahlung kostet, kostet nicht der Wechsel: Beide Male dieselben Schritte."""
 
     def commands(name: str) -> list[str]:
-        kinds = [EventType.Name(event.event_type) for event in load(PATTERN.history_file(name)).events]
         ignored = ("WORKFLOW_TASK", "SIGNALED", "TIME_SKIPPING", "OPTIONS_UPDATED")
-        return [kind for kind in kinds if not any(part in kind for part in ignored)]
+        return [kind for kind in kinds(load(PATTERN.history_file(name))) if not any(part in kind for part in ignored)]
 
     assert commands("gepinnt") == commands("glatt")
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ratelimit_hilfen import ALMOST_NEVER, Shop, attempts, calm, open_shop, small
-from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
+from temporalio.api.enums.v1 import ApplicationErrorCategory
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -22,7 +22,7 @@ from temporalio.testing import ActivityEnvironment
 from dauerlauf.history import load
 from dauerlauf.scenario import Run
 from dauerlauf.timelapse import Timelapse, result
-from hilfen import play_selected, until
+from hilfen import count, kinds, play_selected, until
 from kapitel09.rate_limit.activities import EXPIRED, TOO_MANY, LabelActivities, retry_after
 from kapitel09.rate_limit.comparison import busiest
 from kapitel09.rate_limit.limits import queue_rate, set_queue_limit, worker_rate
@@ -78,22 +78,16 @@ async def test_recorded_history_replays(name: str, replay: Callable[..., Awaitab
     assert await replay(PATTERN.history_file(name), workflows=PATTERN.workflows) == 1
 
 
-def _kinds(name: str) -> list[str]:
-    return [
-        EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-        for event in load(PATTERN.history_file(name)).events
-    ]
-
-
 def test_every_question_costs_the_quota_five_events() -> None:
     task = ["WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_COMPLETED"]
     update = [*task, "WORKFLOW_EXECUTION_UPDATE_ACCEPTED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED"]
-    assert _kinds(ENTITY) == ["WORKFLOW_EXECUTION_STARTED", *task, *update * 3, "WORKFLOW_EXECUTION_TERMINATED"]
+    recorded = kinds(load(PATTERN.history_file(ENTITY)))
+    assert recorded == ["WORKFLOW_EXECUTION_STARTED", *task, *update * 3, "WORKFLOW_EXECUTION_TERMINATED"]
 
 
 def test_waiting_costs_a_timer_and_no_slot() -> None:
-    kinds = _kinds("wartet-auf-die-zeit")
-    assert (kinds.count("TIMER_STARTED"), kinds.count("ACTIVITY_TASK_SCHEDULED")) == (1, 2)
+    waited = load(PATTERN.history_file("wartet-auf-die-zeit"))
+    assert (count(waited, "TIMER_STARTED"), count(waited, "ACTIVITY_TASK_SCHEDULED")) == (1, 2)
 
 
 # --- Worker und Task Queue: zählen statt messen ----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from ratelimit_hilfen import open_shop
+from ratelimit_hilfen import calm, open_shop
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from dauerlauf.faults import FaultPlan
@@ -17,13 +17,12 @@ from dauerlauf.timelapse import Timelapse, result
 from dauerlauf.worker_process import Trial, die_at_every_event
 from kapitel09.rate_limit.activities import PermitActivities
 from kapitel09.rate_limit.models import LabelOrder, PrintLabels, Route
-from kapitel09.rate_limit.quota import Permit, PermitBook, Quota
+from kapitel09.rate_limit.quota import Permit, PermitBook
 from kapitel09.rate_limit.scenarios import CUSTOMER, WORKER
 from kapitel09.rate_limit.services import LabelService, label_service
 from kapitel09.rate_limit.workflow import LabelWorkflow, QuotaWorkflow
 
-WIDE = Quota(per_window=50, window=60, per_day=1000, tolerance=30)
-NARROW = Quota(per_window=1, window=60, per_day=1000, tolerance=30)
+NARROW = {"per_window": 1, "per_day": 1000, "tolerance": 30}
 
 
 @pytest.fixture
@@ -38,6 +37,7 @@ def service() -> Iterator[LabelService]:
 @pytest.mark.fault_plans(["print_label", "request_permit"], number=6)
 async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse) -> None:
     quota_id = f"kontingent-{uuid4()}"
+    quota = calm(per_window=50, per_day=1000, tolerance=30)
     orders = {plan.seed: LabelOrder(f"N-{plan.seed}-{uuid4()}", CUSTOMER) for plan in fault_plans}
     plans = {f"etikett-{orders[plan.seed].number}": plan for plan in fault_plans}
     async with open_shop(timelapse, plan=plans) as shop:
@@ -46,7 +46,7 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse) -> N
 
         async def run(plan: FaultPlan) -> None:
             placed = orders[plan.seed]
-            arg = PrintLabels([placed], Route(quota=WIDE, quota_id=quota_id))
+            arg = PrintLabels([placed], Route(quota=quota, quota_id=quota_id))
             handle = await shop.worker.start(LabelWorkflow.run, arg, id=f"etikett-{placed.number}")
             with suppress(WorkflowFailureError):
                 await result(handle, 60)
@@ -71,14 +71,15 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse) -> N
 async def test_worker_dies_at_every_event_of_an_order(
     timelapse: Timelapse, tmp_path: Path, service: LabelService
 ) -> None:
+    quota = calm(**NARROW)
     # Das Kontingent hat seinen eigenen Worker: Sterben soll, wer den Auftrag bearbeitet.
     activities = [PermitActivities(timelapse.client).request_permit]
     async with open_worker(timelapse, workflows=[QuotaWorkflow], activities=activities) as quotas:
 
         async def start(client: Client, trial: Trial) -> WorkflowHandle[LabelWorkflow, list[str]]:
-            entity = await quotas.start(QuotaWorkflow.run, PermitBook(NARROW), id=f"kontingent-{trial.workflow_id}")
+            entity = await quotas.start(QuotaWorkflow.run, PermitBook(quota), id=f"kontingent-{trial.workflow_id}")
             await entity.execute_update(QuotaWorkflow.grant, "N-1")
-            route = Route(quota=NARROW, quota_id=entity.id, call_timeout=2, deadline_days=None)
+            route = Route(quota=quota, quota_id=entity.id, call_timeout=2, deadline_days=None)
             arg = PrintLabels([LabelOrder(trial.workflow_id, CUSTOMER)], route)
             return await client.start_workflow(
                 LabelWorkflow.run, arg, id=trial.workflow_id, task_queue=trial.task_queue
@@ -104,6 +105,7 @@ async def test_worker_dies_at_every_event_of_an_order(
 @pytest.mark.prozess
 @pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event_of_the_quota(timelapse: Timelapse, tmp_path: Path) -> None:
+    quota = calm(**NARROW)
     permits: dict[str, list[Permit]] = {}
     drivers: list[asyncio.Task[None]] = []
 
@@ -117,7 +119,7 @@ async def test_worker_dies_at_every_event_of_the_quota(timelapse: Timelapse, tmp
 
     async def start(client: Client, trial: Trial) -> WorkflowHandle[QuotaWorkflow, None]:
         handle = await client.start_workflow(
-            QuotaWorkflow.run, PermitBook(NARROW), id=trial.workflow_id, task_queue=trial.task_queue
+            QuotaWorkflow.run, PermitBook(quota), id=trial.workflow_id, task_queue=trial.task_queue
         )
         drivers.append(asyncio.create_task(drive(trial)))
         return handle
