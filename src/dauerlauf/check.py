@@ -37,7 +37,7 @@ def project_root(start: Path) -> Path:
 
 
 def check(root: Path, patterns: Iterable[Pattern]) -> Iterator[Finding]:
-    """Alle Mängel im Projekt `root`: unvollständige Muster, getippte Listings, Notebooks mit Ausgaben, Anker, Fragen."""
+    """Alle Mängel im Projekt `root`: unvollständige Muster, getippte Listings, Notebooks, Anker, Fragen."""
     known = list(patterns)
     for pattern in known:
         yield from _pattern(root, pattern)

@@ -42,7 +42,7 @@ def build(context: PageContext, directive: Directive) -> Element:
 
 def build_review(context: PageContext, directive: Directive) -> Element:
     """Baut drei Fragen aus früheren Kapiteln; DauerlaufError auf Seiten, die zu keinem Kapitel gehören."""
-    directive.allow(words=range(0, 1))
+    directive.allow(words=range(1))
     chapter = CHAPTER.fullmatch(context.path.parent.name) if context.path else None
     if chapter is None:
         raise DauerlaufError("„::: wiederholung“ gehört auf die Seite eines Kapitels.")
@@ -120,10 +120,8 @@ def _lines(context: PageContext, control: Element, name: str, question: Question
     several = sum(option.right for option in question.options) > 1
     code = "\n".join(option.text for option in question.options) + "\n"
     coloured = highlight(code, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).split("\n")
-    for number, option in enumerate(question.options, start=1):
-        row = SubElement(control, "label" if option.text else "div", {"class": "dl-zeile"})
-        if not option.text:
-            continue
+    for number in range(1, len(question.options) + 1):
+        row = SubElement(control, "label", {"class": "dl-zeile"})
         kind = "checkbox" if several else "radio"
         SubElement(row, "input", {"type": kind, "name": name, "value": str(number)})
         line = context.md.htmlStash.store(f"<code>{coloured[number - 1]}</code>")
@@ -134,7 +132,11 @@ def _shuffled(question: Question) -> list[tuple[int, questions.Option]]:
     """Die Schritte gemischt: bei jedem Bau gleich, nie schon in der richtigen Reihenfolge."""
     numbered = list(enumerate(question.options, start=1))
     mixed = sorted(numbered, key=lambda pair: hashlib.sha256(f"{question.id}/{pair[0]}".encode()).digest())
-    return mixed if [n for n, option in mixed if option.right] != sorted(n for n, o in numbered if o.right) else mixed[::-1]
+    return (
+        mixed
+        if [n for n, option in mixed if option.right] != sorted(n for n, o in numbered if o.right)
+        else mixed[::-1]
+    )
 
 
 def _answer(context: PageContext, form: Element, question: Question) -> None:

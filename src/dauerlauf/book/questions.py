@@ -21,6 +21,8 @@ from dauerlauf.errors import DauerlaufError
 KINDS = ("eine", "mehrere", "zahl", "ordnen", "zeilen")
 DRAWN = 3
 """So viele Fragen zieht eine Wiederholung."""
+SHORT = ("eine", "mehrere", "zahl")
+"""Nur solche zieht sie: Zum Aufwärmen sind die anderen zu lang."""
 FILE = re.compile(r"kapitel(\d\d)\.yml")
 COMMON = frozenset({"id", "ziel", "art", "frage", "erklaerung", "siehe", "quelle", "beweis", "nur_hier"})
 FIELDS: dict[str, frozenset[str]] = {
@@ -37,8 +39,8 @@ OPTIONAL = frozenset({"quelle", "beweis", "nur_hier", "einheit"})
 class Option:
     """Etwas, das man wählen, eintippen oder einsortieren kann.
 
-    `feedback` ist die Rückmeldung dazu. `value` ist der Wert, den die Quelle liefert, wenn die Antwort stimmt; bei einem
-    Schritt zum Ordnen die Stelle in der Quelle.
+    `feedback` ist die Rückmeldung dazu. `value` ist der Wert, den die Quelle liefert, wenn die Antwort stimmt; bei
+    einem Schritt zum Ordnen die Stelle in der Quelle.
     """
 
     text: str
@@ -124,7 +126,7 @@ def draw(root: Path, number: int) -> list[Question]:
 
 def _pick(chapter: Chapter, count: int, number: int) -> list[Question]:
     """Ein fester Griff in die Fragen: je Kapitel, das wiederholt, ein anderer."""
-    usable = [question for question in chapter.questions if not question.here_only]
+    usable = [question for question in chapter.questions if question.kind in SHORT and not question.here_only]
     usable.sort(key=lambda question: hashlib.sha256(f"{number}/{question.id}".encode()).digest())
     by_goal: dict[str, Question] = {}
     for question in usable:
@@ -185,7 +187,8 @@ def _question(root: Path, file: str, chapter: int, goals: Mapping[str, str], ent
         if kind != "zeilen" and not option.feedback and not (option.right and kind in {"zahl", "ordnen"}):
             raise DauerlaufError(f"{place}: Der Antwort „{option.text}“ fehlt die Rückmeldung.")
     right = sum(option.right for option in options)
-    if right == 0 or right == len(options) and kind not in {"zahl", "ordnen"} or kind == "eine" and right != 1:
+    all_right = right == len(options) and kind not in {"zahl", "ordnen"}
+    if right == 0 or all_right or (kind == "eine" and right != 1):
         raise DauerlaufError(f"{place}: {right} von {len(options)} Antworten sind richtig; das passt nicht zur Art.")
     return Question(
         id=entry["id"],
@@ -224,8 +227,12 @@ def _options(root: Path, kind: str, entry: Mapping[str, Any], source: Mapping[st
 
 
 def _lines(root: Path, entry: Mapping[str, Any], source: Mapping[str, str]) -> Iterator[Option]:
-    """Die Zeilen der Datei; richtig sind die mit der Marke. Zu jeder kann es eine eigene Rückmeldung geben."""
-    lines = listing(root, source)
+    """Die Zeilen der Datei; richtig sind die mit der Marke. Zu jeder kann es eine eigene Rückmeldung geben.
+
+    Docstrings entfallen: In falschem Code verraten sie, was falsch ist. Leerzeilen entfallen, weil man sie nicht wählt.
+    """
+    shown = (line for line in listing(root, source) if line.text)
+    lines = [line for line in shown if not line.text.lstrip().startswith('"""')]
     feedback = {str(part): _text(text) for part, text in entry["irrwege"].items()}
     for part in feedback:
         if sum(part in line.text for line in lines) != 1:

@@ -1,12 +1,12 @@
-"""Was an den Fragen des Buchs wahr ist: aus Aufzeichnungen gerechnet, aus getesteten Dateien gelesen, durch Tests belegt.
+"""Was an den Fragen des Buchs wahr ist: an Aufzeichnungen gerechnet, in Dateien gelesen, durch Tests belegt.
 
 Eine ``quelle`` ist eines davon:
 
 ``lauf: saga/glatt`` und ``wert: events``
     Eine aufgezeichnete Event History und was daran zu zählen ist; siehe :func:`measure`.
 ``ausgabe: python -m kapitel08.patching.matrix`` und ``muster: "^Stufe 4 +(\\w+)"``
-    Eine Ausgabe, die auf einer Seite steht (``dauerlauf ausgaben`` vergleicht sie mit dem Befehl), und was davon gilt: die
-    erste Gruppe des regulären Ausdrucks.
+    Eine Ausgabe, die auf einer Seite steht (``dauerlauf ausgaben`` vergleicht sie mit dem Befehl), und was davon gilt:
+    die erste Gruppe des regulären Ausdrucks.
 ``datei: kapitel07/saga/workflow.py#step``
     Ein Ausschnitt. Bei ``ordnen`` gilt die Reihenfolge der Stellen, bei ``zeilen`` die ``marke``.
 """
@@ -56,7 +56,9 @@ def _chapter(root: Path, chapter: Chapter) -> Iterator[tuple[str, str]]:
     place = chapter.file.relative_to(root).as_posix()
     page = next(root.glob(f"book/teil*/kapitel{chapter.number:02d}/index.md"), None)
     block = GOALS.search(page.read_text(encoding="utf-8")) if page else None
-    shown = [item.strip().rstrip(";.") for item in re.split(r"^ {4}- ", block[1], flags=re.MULTILINE)[1:]] if block else []
+    shown = (
+        [item.strip().rstrip(";.") for item in re.split(r"^ {4}- ", block[1], flags=re.MULTILINE)[1:]] if block else []
+    )
     if [" ".join(item.split()) for item in shown] != list(chapter.goals.values()):
         yield place, "Die Lernziele lauten anders als auf der Kapitelseite."
     for goal in chapter.goals:
@@ -79,7 +81,9 @@ def check(root: Path, question: Question) -> None:
         for option in question.options:
             value = option.text if question.kind == "zahl" else option.value
             if not value:
-                raise DauerlaufError(f"Der Antwort „{option.text}“ fehlt der „wert“, mit dem die Quelle sie vergleicht.")
+                raise DauerlaufError(
+                    f"Der Antwort „{option.text}“ fehlt der „wert“, mit dem die Quelle sie vergleicht."
+                )
             if (value in true) != option.right:
                 found = ", ".join(sorted(true))
                 raise DauerlaufError(f"Bei „{option.text}“ sagt die Quelle etwas anderes: {found}.")
@@ -123,8 +127,8 @@ def measure(events: Sequence[tuple[str, HistoryEvent]], expression: str) -> froz
 
     ``events``, ``events ActivityTaskScheduled`` und ``events ActivityTaskScheduled ship_parcel`` zählen; ``typen`` sind
     alle vorkommenden Typen, mit Namen und ohne; ``status`` ist der Ausgang (COMPLETED, FAILED, CANCELED, RUNNING ...);
-    ``versuche ship_parcel`` ist die Nummer des letzten Versuchs dieser Activity; ``folge ActivityTaskScheduled`` sind
-    ihre Namen der Reihe nach; ``sekunden A -> B`` ist die Zeit vom ersten A bis zum ersten B danach, auf ganze Sekunden.
+    ``versuche ship_parcel`` ist die Nummer des letzten Versuchs dieser Activity; ``sekunden A -> B`` ist die Zeit vom
+    ersten A bis zum ersten B danach, auf ganze Sekunden.
     """
     what, _, rest = expression.partition(" ")
     labels = [label for label, _ in events]
@@ -135,9 +139,9 @@ def measure(events: Sequence[tuple[str, HistoryEvent]], expression: str) -> froz
     if what == "status":
         return frozenset({_status(labels[-1])})
     if what == "versuche":
-        return frozenset({str(_event(events, f"ActivityTaskStarted {rest}").activity_task_started_event_attributes.attempt)})
-    if what == "folge":
-        return frozenset({", ".join(label.partition(" ")[2] for label in labels if _is(label, rest))})
+        return frozenset(
+            {str(_event(events, f"ActivityTaskStarted {rest}").activity_task_started_event_attributes.attempt)}
+        )
     if what == "sekunden" and " -> " in rest:
         first, _, last = rest.partition(" -> ")
         start = _event(events, first)
