@@ -106,9 +106,8 @@ Ausgaben: ``<!-- ausgabe: dauerlauf zeige saga glatt -->`` und direkt danach ein
 Paar erscheint als Terminal mit kopierbarem Befehl ``uv run dauerlauf zeige saga glatt``; gefüllt und verglichen
 wird es von ``dauerlauf ausgaben``. Ein Zaun ```` ```console ```` zeigt einen Befehl allein.
 
-Call-outs: ``!!! tipp``, ``hinweis``, ``achtung``, ``lernziel``, ``vorhersage``, ``irrtum`` (aufklappbar mit
-``???``), jeweils mit eigenem Titel in Anführungszeichen; die Art steht immer als Wort davor. Eine Vorhersage
-trägt die Frage im Titel und die Antwort als Inhalt: ``??? vorhersage "Was steht jetzt in der History?"``.
+Call-outs: ``!!! tipp``, ``hinweis``, ``achtung``, ``lernziel``, ``irrtum`` (aufklappbar mit ``???``), jeweils mit
+eigenem Titel in Anführungszeichen; die Art steht immer als Wort davor.
 """
 
 from __future__ import annotations

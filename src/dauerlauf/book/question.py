@@ -46,7 +46,7 @@ def build_review(context: PageContext, directive: Directive) -> Element:
     chapter = CHAPTER.fullmatch(context.path.parent.name) if context.path else None
     if chapter is None:
         raise DauerlaufError("„::: wiederholung“ gehört auf die Seite eines Kapitels.")
-    box = Element("div", {"class": "dl-wiederholung"})
+    box = Element("div")
     _assets(context, box)
     for drawn in questions.draw(context.root, int(chapter[1])):
         _question(context, box, drawn, f"Aus Kapitel {drawn.chapter}")
@@ -66,7 +66,6 @@ def _question(context: PageContext, box: Element, question: Question, role: str)
     name = f"frage-{question.id}"
     if not context.first(name):
         raise DauerlaufError(f"Die Frage „{question.id}“ steht schon auf dieser Seite.")
-    shown = _shuffled(question) if question.kind == "ordnen" else list(enumerate(question.options, start=1))
     right = " ".join(str(number) for number, option in enumerate(question.options, start=1) if option.right)
     form = SubElement(box, "form", {"class": "dl-frage", "id": name, "data-art": question.kind, "data-richtig": right})
     if question.kind == "zahl":
@@ -81,7 +80,7 @@ def _question(context: PageContext, box: Element, question: Question, role: str)
     if question.kind == "zahl":
         _number(control, name, question)
     elif question.kind == "ordnen":
-        _order(control, shown)
+        _order(control, question)
     elif question.kind == "zeilen":
         _lines(context, control, name, question)
     else:
@@ -107,10 +106,10 @@ def _number(control: Element, name: str, question: Question) -> None:
     SubElement(label, "span").text = question.unit
 
 
-def _order(control: Element, shown: list[tuple[int, questions.Option]]) -> None:
+def _order(control: Element, question: Question) -> None:
     # Auch ohne Skript und auf Papier lesbar: die Schritte gemischt, der Strich am Ende.
     steps = SubElement(control, "ol")
-    for number, option in shown:
+    for number, option in _shuffled(question):
         item = SubElement(steps, "li", {"data-nr": str(number)})
         SubElement(item, "span").text = option.text
     SubElement(steps, "li", {"class": "dl-strich"}).text = "Unter diesem Strich: gehört nicht dazu"
@@ -132,11 +131,8 @@ def _shuffled(question: Question) -> list[tuple[int, questions.Option]]:
     """Die Schritte gemischt: bei jedem Bau gleich, nie schon in der richtigen Reihenfolge."""
     numbered = list(enumerate(question.options, start=1))
     mixed = sorted(numbered, key=lambda pair: hashlib.sha256(f"{question.id}/{pair[0]}".encode()).digest())
-    return (
-        mixed
-        if [n for n, option in mixed if option.right] != sorted(n for n, o in numbered if o.right)
-        else mixed[::-1]
-    )
+    places = [number for number, option in mixed if option.right]
+    return mixed if places != sorted(places) else mixed[::-1]
 
 
 def _answer(context: PageContext, form: Element, question: Question) -> None:
@@ -150,17 +146,18 @@ def _answer(context: PageContext, form: Element, question: Question) -> None:
                 SubElement(steps, "li").text = option.text
     else:
         _right(details, question)
-    SubElement(details, "p", {"class": "dl-warum"}).text = question.explanation
-    wrong = [(number, option) for number, option in enumerate(question.options, start=1) if option.feedback]
+    SubElement(details, "p").text = question.explanation
     items = SubElement(details, "ul", {"class": "dl-rueckmeldungen"})
-    for number, option in wrong:
+    for number, option in enumerate(question.options, start=1):
+        if not option.feedback:
+            continue
         item = SubElement(items, "li", {"data-zu": str(number)})
         if question.kind == "zahl":
             item.set("data-zahl", option.text)
         if question.kind == "zeilen":
             SubElement(item, "code").text = AtomicString(option.text.strip())
         else:
-            SubElement(item, "em").text = _written(question, option)
+            SubElement(item, "em").text = _written(question, option).removesuffix(question.unit).strip()
         SubElement(item, "span").text = option.feedback
     if question.otherwise:
         item = SubElement(items, "li", {"data-zu": "sonst"})
@@ -168,13 +165,10 @@ def _answer(context: PageContext, form: Element, question: Question) -> None:
         SubElement(item, "span").text = question.otherwise
     source = SubElement(details, "p", {"class": "dl-quelle"})
     source.text = "Zum Nachlesen: "
-    from dauerlauf.book.truth import heading  # lädt das SDK; Seiten ohne Frage sollen nicht darauf warten
-
     link = SubElement(source, "a", {"href": context.link(question.see)})
-    link.text = heading(context.root, question.see)
-    link.tail = ". Die Antwort stammt aus "
+    link.text = questions.heading(context.root, question.see)
     before, code = _origin(question)
-    link.tail += before
+    link.tail = f". Die Antwort stammt aus {before} "
     proof = SubElement(source, "code")
     proof.text = AtomicString(code)
     proof.tail = "."
@@ -203,9 +197,9 @@ def _written(question: Question, option: questions.Option) -> str:
 def _origin(question: Question) -> tuple[str, str]:
     """Woher die Antwort kommt: die Aufzeichnung, der Befehl, die Datei oder der Test."""
     if "lauf" in question.source:
-        return "der Aufzeichnung ", question.source["lauf"]
+        return "der Aufzeichnung", question.source["lauf"]
     if "ausgabe" in question.source:
-        return "der Ausgabe von ", question.source["ausgabe"]
+        return "der Ausgabe von", question.source["ausgabe"]
     if question.proof:
-        return "dem Test ", question.proof.rpartition("::")[2]
-    return "der Datei ", question.source["datei"].partition("#")[0]
+        return "dem Test", question.proof.rpartition("::")[2]
+    return "der Datei", question.source["datei"].partition("#")[0]

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from dauerlauf.book.page import front_matter
 from dauerlauf.book.sources import Line, excerpt
 from dauerlauf.errors import DauerlaufError
 
@@ -23,6 +24,7 @@ DRAWN = 3
 """So viele Fragen zieht eine Wiederholung."""
 SHORT = ("eine", "mehrere", "zahl")
 """Nur solche zieht sie: Zum Aufwärmen sind die anderen zu lang."""
+ANCHOR = r"\{{[^}}]*#{}[\s}}]"
 FILE = re.compile(r"kapitel(\d\d)\.yml")
 COMMON = frozenset({"id", "ziel", "art", "frage", "erklaerung", "siehe", "quelle", "beweis", "nur_hier"})
 FIELDS: dict[str, frozenset[str]] = {
@@ -247,6 +249,20 @@ def listing(root: Path, source: Mapping[str, str]) -> tuple[Line, ...]:
     if "datei" not in source:
         raise DauerlaufError("Als „quelle“ ist hier eine „datei“ nötig.")
     return excerpt(root, source["datei"]).lines
+
+
+def heading(root: Path, target: str) -> str:
+    """Die Überschrift, auf die ``seite.md#anker`` zeigt; DauerlaufError, wenn es Seite oder Anker nicht gibt."""
+    name, _, anchor = target.partition("#")
+    page = root / "book" / name
+    if not page.is_file():
+        raise DauerlaufError(f"Die Seite {name} gibt es nicht.")
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") and re.search(ANCHOR.format(re.escape(anchor)), line):
+            text = re.sub(r"\s*\{[^}]*\}\s*$", "", line.lstrip("# "))
+            title = str(front_matter(page).get("title", ""))
+            return text if text == title else f"{title}: {text}"
+    raise DauerlaufError(f"Auf der Seite {name} gibt es keine Überschrift mit dem Anker „{anchor}“.")
 
 
 def _text(value: Any) -> str:

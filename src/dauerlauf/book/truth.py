@@ -24,14 +24,12 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from dauerlauf import outputs
 from dauerlauf.book import questions
-from dauerlauf.book.page import front_matter
 from dauerlauf.book.proof import find_test
 from dauerlauf.book.questions import Chapter, Question
 from dauerlauf.errors import DauerlaufError
 
 PER_GOAL = 2
 GOALS = re.compile(r"^!!! lernziel[^\n]*\n\n((?: {4}[^\n]*\n)+)", re.MULTILINE)
-ANCHOR = r"\{{[^}}]*#{}[\s}}]"
 # Diese Events erzeugt der Zeitraffer; auf einem gewöhnlichen Server gibt es sie nicht.
 TIMELAPSE = ("WorkflowExecutionTimeSkippingTransitioned", "WorkflowExecutionOptionsUpdated")
 
@@ -69,7 +67,7 @@ def _chapter(root: Path, chapter: Chapter) -> Iterator[tuple[str, str]]:
 
 def check(root: Path, question: Question) -> None:
     """DauerlaufError, wenn die Antwort nicht die der Quelle ist oder ein Verweis der Frage ins Leere geht."""
-    heading(root, question.see)
+    questions.heading(root, question.see)
     if question.proof:
         find_test(root, question.proof)
     if question.kind == "zeilen" and not question.proof:
@@ -195,17 +193,3 @@ def _check_order(root: Path, question: Question) -> None:
         places += found
     if places != sorted(set(places)):
         raise DauerlaufError("In der Quelle stehen die Schritte in anderer Reihenfolge.")
-
-
-def heading(root: Path, target: str) -> str:
-    """Die Überschrift, auf die ``seite.md#anker`` zeigt; DauerlaufError, wenn es Seite oder Anker nicht gibt."""
-    name, _, anchor = target.partition("#")
-    page = root / "book" / name
-    if not page.is_file():
-        raise DauerlaufError(f"Die Seite {name} gibt es nicht.")
-    for line in page.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#") and re.search(ANCHOR.format(re.escape(anchor)), line):
-            text = re.sub(r"\s*\{[^}]*\}\s*$", "", line.lstrip("# "))
-            title = str(front_matter(page).get("title", ""))
-            return text if text == title else f"{title}: {text}"
-    raise DauerlaufError(f"Auf der Seite {name} gibt es keine Überschrift mit dem Anker „{anchor}“.")
