@@ -82,6 +82,7 @@ def _question(context: PageContext, box: Element, question: Question, role: str)
     elif question.kind == "ordnen":
         _order(control, question)
     elif question.kind == "zeilen":
+        control.set("class", "dl-zeilen highlight")  # „highlight“ färbt den Code wie in den Listings
         _lines(context, control, name, question)
     else:
         _choices(control, name, question)
@@ -124,7 +125,7 @@ def _lines(context: PageContext, control: Element, name: str, question: Question
         kind = "checkbox" if several else "radio"
         SubElement(row, "input", {"type": kind, "name": name, "value": str(number)})
         line = context.md.htmlStash.store(f"<code>{coloured[number - 1]}</code>")
-        SubElement(row, "span", {"class": "highlight"}).text = line
+        SubElement(row, "span").text = line
 
 
 def _shuffled(question: Question) -> list[tuple[int, questions.Option]]:
