@@ -187,6 +187,13 @@ def test_jeder_fehler_einer_datei_wird_genannt(project: Path, old: str, new: str
     assert all("book/fragen" in text for text in found)
 
 
+def test_lernziele_ohne_fragen(project: Path) -> None:
+    (project / "book/fragen/kapitel01.yml").unlink()
+    assert list(truth.findings(project)) == [
+        ("book/teil1/kapitel01/index.md", "Zu den Lernzielen fehlt book/fragen/kapitel01.yml.")
+    ]
+
+
 def test_doppelte_kennung(project: Path) -> None:
     shutil.copy(project / "book/fragen/kapitel01.yml", project / "book/fragen/kapitel02.yml")
     assert [text.partition(":")[2] for _, text in truth.findings(project)] == [

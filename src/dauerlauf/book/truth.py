@@ -41,6 +41,10 @@ def findings(root: Path) -> Iterator[tuple[str, str]]:
     except DauerlaufError as error:
         yield "book/fragen", str(error)
         return
+    asked = {chapter.file.stem for chapter in chapters}
+    for page in sorted(root.glob("book/teil*/kapitel*/index.md")):
+        if page.parent.name not in asked and goals(page):
+            yield page.relative_to(root).as_posix(), f"Zu den Lernzielen fehlt book/fragen/{page.parent.name}.yml."
     for chapter in chapters:
         yield from _chapter(root, chapter)
         for question in chapter.questions:
@@ -53,16 +57,19 @@ def findings(root: Path) -> Iterator[tuple[str, str]]:
 def _chapter(root: Path, chapter: Chapter) -> Iterator[tuple[str, str]]:
     place = chapter.file.relative_to(root).as_posix()
     page = next(root.glob(f"book/teil*/kapitel{chapter.number:02d}/index.md"), None)
-    block = GOALS.search(page.read_text(encoding="utf-8")) if page else None
-    shown = (
-        [item.strip().rstrip(";.") for item in re.split(r"^ {4}- ", block[1], flags=re.MULTILINE)[1:]] if block else []
-    )
-    if [" ".join(item.split()) for item in shown] != list(chapter.goals.values()):
+    if page is None or goals(page) != list(chapter.goals.values()):
         yield place, "Die Lernziele lauten anders als auf der Kapitelseite."
     for goal in chapter.goals:
         count = sum(question.goal == goal for question in chapter.questions)
         if count < PER_GOAL:
             yield place, f"Zum Lernziel „{goal}“ gibt es {count} Fragen; nötig sind {PER_GOAL}."
+
+
+def goals(page: Path) -> list[str]:
+    """Die Lernziele einer Kapitelseite in ihrem Wortlaut, ohne Satzzeichen am Ende."""
+    block = GOALS.search(page.read_text(encoding="utf-8"))
+    items = re.split(r"^ {4}- ", block[1], flags=re.MULTILINE)[1:] if block else []
+    return [" ".join(item.split()).rstrip(";.") for item in items]
 
 
 def check(root: Path, question: Question) -> None:
