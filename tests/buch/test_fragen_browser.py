@@ -121,6 +121,8 @@ async def test_ohne_javascript_bleibt_frage_mit_antwort(browser: Browser, addres
         await box.locator("details[open]").wait_for()
         assert await answer.is_visible()
         assert await box.get_by_text(next(o.feedback for o in asked.options if o.feedback)).is_visible()
+    await form(page, NUMBER).get_by_role("spinbutton").press("Enter")
+    assert page.url == address + PROBE
     await page.emulate_media(media="print")
     assert await form(page, NUMBER).get_by_text(NUMBER.explanation).is_visible()
     await context.close()

@@ -75,7 +75,7 @@
       }
     }
 
-    tun.hidden = false;
+    tun.hidden = tun.firstElementChild.disabled = false;
     try {
       if (localStorage.getItem(form.id)) tun.append(" schon einmal richtig beantwortet");
     } catch {}

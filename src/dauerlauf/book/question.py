@@ -87,7 +87,8 @@ def _question(context: PageContext, box: Element, question: Question, role: str)
     else:
         _choices(control, name, question)
     actions = SubElement(form, "p", {"class": "dl-tun", "hidden": "hidden"})
-    SubElement(actions, "button", {"type": "submit"}).text = "Prüfen"
+    # Ausgeschaltet, damit ohne Skript auch die Eingabetaste nichts abschickt.
+    SubElement(actions, "button", {"type": "submit", "disabled": "disabled"}).text = "Prüfen"
     SubElement(form, "div", {"class": "dl-urteil", "role": "status"})
     _answer(context, form, question)
 
