@@ -69,8 +69,9 @@ async def test_reihenfolge_mit_der_tastatur(browser: Browser, address: str) -> N
     for place, text in enumerate(right):
         up = box.get_by_role("button", name=f"nach oben: {text}")
         await up.focus()
-        while (await box.locator(".dl-ordnen li span").all_inner_texts()).index(text) > place:
+        for _ in range((await box.locator(".dl-ordnen li span").all_inner_texts()).index(text) - place):
             await page.keyboard.press("Enter")
+        assert (await box.locator(".dl-ordnen li span").all_inner_texts())[place] == text
         assert await up.evaluate("knopf => knopf === document.activeElement")
     await box.get_by_role("button", name="Prüfen").click()
     assert f"Auf Platz 7: {foreign.feedback}" in await said(box)
