@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dauerlauf.book import truth
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.recorder import crash_files, orphans
 from dauerlauf.scenario import Pattern
@@ -36,7 +37,7 @@ def project_root(start: Path) -> Path:
 
 
 def check(root: Path, patterns: Iterable[Pattern]) -> Iterator[Finding]:
-    """Alle Mängel im Projekt `root`: unvollständige Muster, getippte Listings, Notebooks mit Ausgaben, Anker."""
+    """Alle Mängel im Projekt `root`: unvollständige Muster, getippte Listings, Notebooks, Anker, Fragen."""
     known = list(patterns)
     for pattern in known:
         yield from _pattern(root, pattern)
@@ -49,6 +50,8 @@ def check(root: Path, patterns: Iterable[Pattern]) -> Iterator[Finding]:
             if cell.get("outputs") or cell.get("execution_count"):
                 yield Finding(str(notebook.relative_to(root)), "Das Notebook enthält gespeicherte Ausgaben.")
                 break
+    for place, text in truth.findings(root):
+        yield Finding(place, text)
     for code in sorted(root.glob("examples/*/kapitel*/**/*.py")):
         if code.name != _WITH_WORKBENCH and _WORKBENCH_IMPORT.search(code.read_text(encoding="utf-8")):
             yield Finding(str(code.relative_to(root)), "Code eines Kapitels importiert die Werkbank.")

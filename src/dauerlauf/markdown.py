@@ -56,6 +56,13 @@ Abschnitt fehlt, Option unbekannt ...), bricht den Bau ab und nennt Seite und Ze
     Call-out „Beweis“: Aussage, Befehl zum Nachprüfen und der Quelltext des Tests zum Aufklappen. Datei und Funktion
     müssen existieren; ``datei::Klasse::test`` geht auch.
 
+``::: frage saga-rueckweg``
+    Eine Frage aus ``book/fragen/`` mit Rückmeldung zu jeder Antwort; die Begründung steht zugeklappt darunter. Wie man
+    eine schreibt, sagt CONTRIBUTING.md. Auch sie bringt Skript und Stylesheet einmal je Seite mit.
+
+``::: wiederholung``
+    Drei Fragen aus früheren Kapiteln, immer dieselben; steht auf ``kapitelNN/index.md`` am Anfang.
+
 ``::: katalog`` und ``::: glossar``
     Verzeichnis aller Seiten mit Muster-Kopf und das Glossar aus ``book/glossar.yml``.
 
@@ -99,9 +106,8 @@ Ausgaben: ``<!-- ausgabe: dauerlauf zeige saga glatt -->`` und direkt danach ein
 Paar erscheint als Terminal mit kopierbarem Befehl ``uv run dauerlauf zeige saga glatt``; gefüllt und verglichen
 wird es von ``dauerlauf ausgaben``. Ein Zaun ```` ```console ```` zeigt einen Befehl allein.
 
-Call-outs: ``!!! tipp``, ``hinweis``, ``achtung``, ``lernziel``, ``vorhersage``, ``irrtum`` (aufklappbar mit
-``???``), jeweils mit eigenem Titel in Anführungszeichen; die Art steht immer als Wort davor. Eine Vorhersage
-trägt die Frage im Titel und die Antwort als Inhalt: ``??? vorhersage "Was steht jetzt in der History?"``.
+Call-outs: ``!!! tipp``, ``hinweis``, ``achtung``, ``lernziel``, ``irrtum`` (aufklappbar mit ``???``), jeweils mit
+eigenem Titel in Anführungszeichen; die Art steht immer als Wort davor.
 """
 
 from __future__ import annotations

@@ -65,6 +65,19 @@ def pages(root: Path) -> list[Path]:
     return sorted([*root.glob("*.md"), *root.glob("book/**/*.md"), *root.glob("examples/*/README.md")])
 
 
+def shown(root: Path, command: str) -> str | None:
+    """Die Ausgabe von `command`, wie sie auf einer Seite steht; None, wenn keine Seite sie zeigt.
+
+    Ausgeführt wird nichts: Dass sie stimmt, stellt `compare` fest.
+    """
+    for page in pages(root):
+        for pattern in _PATTERNS:
+            for match in pattern.finditer(page.read_text(encoding="utf-8")):
+                if match["command"] == command:
+                    return match["text"]
+    return None
+
+
 def _execute(command: str, code: int) -> str:
     program = _program(command)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TEMPORAL_")}

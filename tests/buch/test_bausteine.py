@@ -257,8 +257,8 @@ def test_notebook_bekommt_anker_und_laeuft_durch_dieselben_schritte(project: Pat
 
 
 def test_call_out_nennt_seine_art(project: Path) -> None:
-    html = render(project, '??? vorhersage "Was nun?"\n\n    Dies.\n\n!!! tipp\n\n    Text.')
-    assert '<span class="art">Vorhersage</span> Was nun?' in html
+    html = render(project, '??? irrtum "Was nun?"\n\n    Dies.\n\n!!! tipp\n\n    Text.')
+    assert '<span class="art">Irrtum</span> Was nun?' in html
     assert '<p class="admonition-title">Tipp</p>' in html
 
 

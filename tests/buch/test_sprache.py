@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 from buchbau import ROOT, tool
 from stil import lint, passages, prose, sentence_lengths, too_long
 
+from dauerlauf.book import questions
 from dauerlauf.book.glossary import load
 
 PAGES = sorted((ROOT / "book").rglob("*.md"))
 TERMS = load(ROOT / "book/glossar.yml")
+CODE = re.compile(r"`[^`]*`")
 WORDS = Path(__file__).with_name("woerterbuch.txt")
 
 
@@ -115,7 +118,8 @@ def unknown_words(text: str) -> list[str]:
 
 def test_rechtschreibung() -> None:
     glossary = "\n".join(f"{term.name}, {term.plural}: {term.meaning}" for term in TERMS)
-    unknown = unknown_words(f"{prose(PAGES)}\n{glossary}")
+    asked = "\n".join(question.prose for chapter in questions.load(ROOT) for question in chapter.questions)
+    unknown = unknown_words(f"{prose(PAGES)}\n{glossary}\n{CODE.sub('', asked)}")
     assert unknown == [], "falsch geschrieben, oder richtig und dann in tests/buch/woerterbuch.txt aufzunehmen"
 
 

@@ -1,4 +1,4 @@
-"""Call-outs tragen ihre Art als Wort: „Vorhersage“ steht auch dann da, wenn der Titel eine Frage ist."""
+"""Call-outs tragen ihre Art als Wort: „Irrtum“ steht auch dann da, wenn der Titel eine Behauptung ist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ KINDS = {
     "hinweis": "Hinweis",
     "achtung": "Achtung",
     "lernziel": "Lernziel",
-    "vorhersage": "Vorhersage",
     "irrtum": "Irrtum",
     "beweis": "Beweis",
 }

@@ -12,7 +12,7 @@ from markdown.blockparser import BlockParser
 from markdown.blockprocessors import BlockProcessor
 from markdown.treeprocessors import Treeprocessor
 
-from dauerlauf.book import catalogue, comparison, glossary, lexicon, listing, player, proof, run
+from dauerlauf.book import catalogue, comparison, glossary, lexicon, listing, player, proof, question, run
 from dauerlauf.book.page import PageContext, PageError
 from dauerlauf.errors import DauerlaufError
 
@@ -79,9 +79,11 @@ BUILDERS: dict[str, Builder] = {
     "beweis": proof.build,
     "katalog": catalogue.build,
     "fehlerlexikon": lexicon.build,
+    "frage": question.build,
     "glossar": glossary.build,
     "meldung": lexicon.build_message,
     "vergleich": comparison.build,
+    "wiederholung": question.build_review,
 }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FIELDS = {"begriff", "artikel", "mehrzahl", "api", "bedeutung", "formen", "suche", "verboten", "erklaeren"}
 # In diesen Elementen bleibt der Text, wie er ist: Überschriften, Code, Verweise, Bilder, Titel von Call-outs.
 SKIPPED = {"h1", "h2", "h3", "h4", "h5", "h6", "code", "pre", "a", "figure", "summary", "kbd", "samp", "th", "abbr"}
-SKIPPED_CLASSES = {"admonition-title", "kein-glossar", "katalog"}
+SKIPPED_CLASSES = {"admonition-title", "kein-glossar", "katalog", "dl-frage"}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ THREADS = 8
 def process_order(order: Order, payments: Ledger, parcels: Ledger) -> Receipt:
     """Falsch: Der Fortschritt dieser Funktion lebt nur im Prozess."""
     payment = payments.book(order.order_id, order.amount_cents)
-    time.sleep(order.hold_seconds)
+    time.sleep(order.hold_seconds)  # (!frist)
     parcel = parcels.book(order.order_id, 0)
     return Receipt(payment, parcel)
 

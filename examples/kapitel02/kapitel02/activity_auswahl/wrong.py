@@ -93,7 +93,7 @@ def blocking_carriers(folder: Path, slow: float) -> Carriers:
 
 
 # --8<-- [start:environment]
-LETTER_GRAMS = int(os.environ.get("BRIEF_GRENZE", "1000"))
+LETTER_GRAMS = int(os.environ.get("BRIEF_GRENZE", "1000"))  # (!replay)
 
 
 @workflow.defn
@@ -102,7 +102,7 @@ class ShipByEnvironment:
 
     @workflow.run
     async def run(self, parcel: Parcel) -> Receipt:
-        light = parcel.grams <= LETTER_GRAMS  # (!)
+        light = parcel.grams <= LETTER_GRAMS  # (!)  # (!replay)
         name = "book_letter" if light else "book_parcel"
         receipt: Receipt = await workflow.execute_activity(
             name, parcel, result_type=Receipt, start_to_close_timeout=STEP_TIMEOUT
