@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import axe_playwright_python  # type: ignore[import-untyped]
 import pytest
 from playwright.async_api import Browser, Locator, Page
 
@@ -18,7 +16,6 @@ from dauerlauf.player import PlayedRun
 from dauerlauf.player import document as player_document
 from dauerlauf.scenario import find_pattern
 
-AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 PAGE = "teil3/kapitel07/saga/"
 HALLO = "bestaetigung"
 PHONE = {"width": 390, "height": 844}

@@ -6,26 +6,17 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import axe_playwright_python  # type: ignore[import-untyped]
 import pytest
+from barrieren import barriers
 from buchbau import pages
 from playwright.async_api import Browser, Page
 
 # Der erste Test wartet, bis das Buch gebaut ist; auf einer ausgelasteten Maschine dauert das.
 pytestmark = [pytest.mark.browser, pytest.mark.gruendlich, pytest.mark.timeout(400)]
 
-AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
-# Im Dunkeln ändern sich nur Farben; die übrigen Regeln prüft schon der helle Durchgang.
-RULES: dict[str, dict[str, Any]] = {
-    "light": {},
-    "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
-}
-# Was in Ordnung ist, beschreibt axe sonst ebenso ausführlich; das kostet fast die Hälfte der Zeit.
-AXE_RUN = "rules => axe.run({...rules, resultTypes: ['violations']}).then(found => found.violations)"
 SCHEMES = {"light": "default", "dark": "slate"}
 SHARES = 8
 """Auf so viele Tests sind die Seiten verteilt, damit mehrere Prozesse sie zugleich besuchen."""
@@ -144,15 +135,11 @@ async def visit(page: Page, base: str, path: str) -> Visit:
             "document.querySelectorAll('.dl-figur svg, .dl-figur tbody, .highlight, lauf-spieler, .dl-vergleich')"
             ".forEach(e => e.remove())"
         )
-    await page.evaluate(AXE)
     for scheme in SCHEMES if path in DARK else ["light"]:
         await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         if await page.locator("body[data-md-color-scheme]").count():
             await page.wait_for_selector(f"body[data-md-color-scheme={SCHEMES[scheme]}]")
-        violations = await page.evaluate(AXE_RUN, RULES[scheme])
-        found.violations[scheme] = [
-            f"{v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])}-mal)" for v in violations
-        ]
+        found.violations[scheme] = await barriers(page, scheme)
     await page.close()
     return found
 
