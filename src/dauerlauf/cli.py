@@ -257,3 +257,23 @@ def check() -> None:
     from dauerlauf import commands
 
     raise typer.Exit(int(commands.check() > 0))
+
+
+@app.command("neue-uebung", cls=GermanCommand, help="Legt das Gerüst einer neuen Übung an.")
+def new_exercise(
+    number: Annotated[str, typer.Argument(metavar="NUMMER", show_default=False)],
+    title: Annotated[str, typer.Argument(metavar="TITEL", show_default=False)],
+    rung: Annotated[
+        str,
+        typer.Option(
+            "--stufe",
+            metavar="STUFE",
+            help="vorhersagen, aendern, reparieren, ergaenzen oder bauen.",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """Siehe `practice.new_exercise`."""
+    from dauerlauf.exercises import practice
+
+    practice.new_exercise(number, title, rung)
