@@ -11,6 +11,7 @@ import inspect
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,9 +27,11 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, Worker
 
+from dauerlauf.server import runtime
 from dauerlauf.worker_process import settle
 
 THREADS = 20
+_CORE_MESSAGE = re.compile(r'Failure \{ message: "(.*?)", source: ')
 
 Target = str | tuple[Any, ...]
 """`"datei:name"`, oder für eine Klasse mit Argumenten `("datei:Klasse", arg, ...)`."""
@@ -232,12 +235,16 @@ def _codec(source: Path, converter: str, direction: str, payloads: Sequence[byte
 
 def _replay(source: Path, targets: Sequence[str], workflow_id: str, history: str, converter: str | None) -> str | None:
     workflows = [load(source, target) for target in targets]
-    options = {} if converter is None else {"data_converter": _data_converter(source, converter)}
-    replayer = Replayer(workflows=workflows, build_id="dauerlauf", **options)  # type: ignore[arg-type]
+    data_converter = _data_converter(source, converter) if converter else temporalio.converter.DataConverter.default
+    replayer = Replayer(workflows=workflows, build_id="dauerlauf", runtime=runtime(), data_converter=data_converter)
     outcome = asyncio.run(
         replayer.replay_workflow(WorkflowHistory.from_json(workflow_id, history), raise_on_replay_failure=False)
     )
-    return None if outcome.replay_failure is None else str(outcome.replay_failure)
+    if outcome.replay_failure is None:
+        return None
+    # Der Kern meldet seine ganze Datenstruktur; lesbar ist davon die Meldung.
+    found = _CORE_MESSAGE.search(str(outcome.replay_failure))
+    return found[1] if found else str(outcome.replay_failure)
 
 
 _VERBS: Mapping[str, Callable[..., Any]] = {"call": _call, "codec": _codec, "replay": _replay}
