@@ -8,6 +8,7 @@ import ast
 import asyncio
 import json
 import re
+import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 import temporalio.converter
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType, PendingActivityState
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import FailureError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -43,6 +44,9 @@ LOAD_LIMIT = 15.0
 LOOK = 0.4
 """So oft sieht der Prüfstand nach, ob ein Workflow überhaupt noch fertig werden kann."""
 
+BLOCKED = 8.0
+"""Nach so vielen Sekunden gilt ein Workflow-Task als verloren; die Bremse des SDK greift nach 2 s."""
+
 HOPELESS_ATTEMPT = 20
 """Nach so vielen gescheiterten Versuchen gilt eine Activity als hoffnungslos, sofern sie keine Grenze hat."""
 
@@ -60,7 +64,11 @@ class Failed(Exception):  # noqa: N818 - eine Rückmeldung, kein Fehler des Prog
 
 
 class _Suspected(Failed):
-    """Ein Verdacht, der auch vorübergehen kann."""
+    """Ein Verdacht, der auch vorübergehen kann; er gilt erst nach `patience` Sekunden."""
+
+    def __init__(self, *, wo: str, warum: str, weiter: str, patience: float = LOOK) -> None:
+        super().__init__(wo=wo, warum=warum, weiter=weiter)
+        self.patience = patience
 
 
 def expect(condition: object, *, wo: str, warum: str, weiter: str) -> None:
@@ -184,15 +192,18 @@ class Running:
 
     async def _watched(self, handle: WorkflowHandle[Any, Any], limit: float) -> Any:
         waiting = asyncio.create_task(result(handle, limit))
-        suspected = False
+        since: float | None = None
         try:
             while not (await asyncio.wait({waiting}, timeout=LOOK))[0]:
                 if self._crashed is not None:
                     raise _crashed(self._crashed)
                 failed = await self._bench.diagnose(handle, final=False)
-                if failed is not None and (suspected or not isinstance(failed, _Suspected)):
+                if failed is None:
+                    since = None
+                    continue
+                since = time.monotonic() if since is None else since
+                if not isinstance(failed, _Suspected) or time.monotonic() - since > failed.patience:
                     raise failed
-                suspected = failed is not None
             return waiting.result()
         except WorkflowStuckError:
             failed = await self._bench.diagnose(handle, final=True)
@@ -437,7 +448,7 @@ class Bench:
             converter,
             options,
         )
-        async with self._client(converter) as client, self._serving(given, queue, plan):
+        async with self._client(converter, plan) as client, self._serving(given, queue, plan):
             running = Running(self, client, order, plan)
             try:
                 await running.open()
@@ -446,8 +457,9 @@ class Bench:
                 await running.close()
 
     @asynccontextmanager
-    async def _client(self, converter: str | None) -> AsyncIterator[Client]:
-        client = self.timelapse.client_for("pruefung", ShortTasks())
+    async def _client(self, converter: str | None, plan: FaultPlan) -> AsyncIterator[Client]:
+        # Kürzer als die 2 s, nach denen das SDK eine Endlosschleife meldet, darf ein Task nur sein, wenn jemand stirbt.
+        client = self.timelapse.client_for("pruefung", *([ShortTasks()] if plan.deadly else []))
         if converter is None:
             yield client
             return
@@ -515,7 +527,10 @@ class Bench:
 
     async def diagnose(self, handle: WorkflowHandle[Any, Any], *, final: bool) -> Failed | None:
         """Woran ein Workflow hängt; `None`, solange er noch fertig werden kann und `final` nicht gesetzt ist."""
-        raw = (await handle.describe()).raw_description
+        description = await handle.describe()
+        raw = description.raw_description
+        if description.status != WorkflowExecutionStatus.RUNNING and not final:
+            return None
         history = await handle.fetch_history()
         task_failure = None
         open_waits = 0
@@ -560,12 +575,13 @@ class Bench:
                     weiter="Prüfen Sie, ob jede Schleife in der Activity endet.",
                 )
         if raw.HasField("pending_workflow_task"):
-            if not final:
-                return None
-            return Failed(
+            return _Suspected(
                 wo="Workflow-Task",
-                warum="Kein Worker nimmt ihn an, oder er kommt nicht zurück: Der Code des Workflows blockiert.",
-                weiter="Im Workflow wartet man nur mit `await`; Schleifen brauchen eine Bedingung, die eintritt.",
+                warum="Kein Worker nimmt ihn an, oder er kommt nicht zurück: Der Code des Workflows blockiert oder "
+                "beendet sich mit `sys.exit` (SystemExit).",
+                weiter="Im Workflow wartet man nur mit `await`, und man beendet ihn mit `return` oder einem "
+                "`ApplicationError`.",
+                patience=BLOCKED,
             )
         if not raw.pending_activities and not raw.pending_children and open_waits <= 0:
             return _Suspected(

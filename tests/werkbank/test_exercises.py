@@ -1,0 +1,266 @@
+"""Der Motor der Übungen: feindlicher Code, Fortschritt, Tipps, Neubeginn, Beobachten, Fehler im Aufruf."""
+
+import asyncio
+import os
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from dauerlauf.errors import DauerlaufError
+from dauerlauf.exercises import bench as bench_module
+from dauerlauf.exercises.checks import Wrong
+from dauerlauf.exercises.definition import exercises, find
+from dauerlauf.exercises.runner import Outcome, check
+from dauerlauf.exercises.workspace import PROGRESS, Progress, Workspace
+from dauerlauf.timelapse import Timelapse
+
+KNOWN = exercises()
+FIRST = find("1.1", KNOWN)
+SOLUTION = (FIRST.solution / "workflow.py").read_text(encoding="utf-8")
+CALL = re.search(r"        return await .*\n        \)\n", SOLUTION, re.DOTALL)
+assert CALL is not None
+BODY = CALL[0]
+
+
+def _answer(folder: Path, workflow: str | None) -> Path:
+    """Ein Ordner wie der einer Leserin, mit diesem `workflow.py`."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(FIRST.solution / "postausgang.py", folder / "postausgang.py")
+    if workflow is not None:
+        (folder / "workflow.py").write_text(workflow, encoding="utf-8")
+    return folder
+
+
+def _body(*lines: str) -> str:
+    """Die Lösung mit einem anderen Rumpf von `run`."""
+    return SOLUTION.replace(BODY, "".join(f"        {line}\n" for line in lines))
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """Code, der nicht bestehen darf, und was seine Meldung sagen muss."""
+
+    name: str
+    workflow: str | None
+    wo: str
+    says: str
+
+
+HOSTILE = [
+    Hostile(
+        "Syntaxfehler", SOLUTION.replace("order: Order)", "order: Order"), r"workflow.py, Zeile \d+", "nicht lesen"
+    ),
+    Hostile("Datei fehlt", None, r"workflow\.py", "Die Datei fehlt"),
+    Hostile(
+        "Klasse fehlt", SOLUTION.replace("ConfirmOrder", "Other"), r"workflow\.py", "Der Name „ConfirmOrder“ fehlt"
+    ),
+    Hostile("Import fehlt", f"import gibtesnicht\n{SOLUTION}", "workflow.py, Zeile 1", "No module named 'gibtesnicht'"),
+    Hostile("sys.exit beim Laden", f"import sys\nsys.exit(0)\n{SOLUTION}", "workflow.py, Zeile 2", "SystemExit"),
+    Hostile("os._exit beim Laden", f"import os\nos._exit(0)\n{SOLUTION}", "Start Ihres Workers", "mit Code 0"),
+    Hostile("kein defn", SOLUTION.replace("@workflow.defn\n", ""), "workflow:ConfirmOrder", "workflow.defn"),
+    Hostile("kein run", SOLUTION.replace("    @workflow.run\n", ""), "workflow.py, Zeile", "@workflow.run"),
+    Hostile(
+        "os._exit im Workflow",
+        f"import os\n{_body('with workflow.unsafe.sandbox_unrestricted():', '    os._exit(0)')}",
+        "Prozess Ihres Workers",
+        "mitten in der Arbeit beendet",
+    ),
+    Hostile("sys.exit im Workflow", f"import sys\n{_body('sys.exit(0)')}", "Workflow", "SystemExit"),
+    Hostile("Endlosschleife", _body("while True:", "    pass"), r"workflow\.py, Zeile", "gibt länger als 2 s nicht ab"),
+    Hostile(
+        "Uhr",
+        f"import datetime\n{_body('return str(datetime.datetime.now())')}",
+        "workflow.py, Zeile",
+        "Die Sandbox verbietet",
+    ),
+    Hostile(
+        "wartet ewig",
+        _body("await workflow.wait_condition(lambda: False)", "return ''"),
+        "Letztes `await`",
+        "nie eintritt",
+    ),
+    Hostile(
+        "falsche Queue",
+        SOLUTION.replace("            order,\n", '            order,\n            task_queue="woanders",\n'),
+        "Activity „confirm_order“",
+        "Task Queue „woanders“",
+    ),
+    Hostile(
+        "unbekannte Activity",
+        SOLUTION.replace("            confirm_order,\n", '            "confirm",\n'),
+        "Activity „confirm“",
+        "Kein Worker dieser Task Queue kennt sie",
+    ),
+    Hostile(
+        "ersetzt die Prüfung",
+        "import dauerlauf.exercises.bench as bench\nimport dauerlauf.exercises.runner as runner\n"
+        "bench.expect = lambda *a, **k: None\nrunner.Outcome.solved = True\n"
+        + _body("return 'schreiben-1-NL-1007.txt'"),
+        "Event History",
+        "Dort stehen 0 Events ActivityTaskScheduled",
+    ),
+    Hostile(
+        "eigene Activity statt der vorgegebenen",
+        _body("return await confirm_order(order)"),
+        "workflow.py|postausgang.py",
+        "NotImplementedError",
+    ),
+]
+
+
+async def _outcomes(timelapse: Timelapse, folder: Path, cases: list[Hostile]) -> list[Outcome]:
+    gate = asyncio.Semaphore(4)
+
+    async def one(number: int, case: Hostile) -> Outcome:
+        async with gate:
+            return await check(FIRST, _answer(folder / str(number), case.workflow), timelapse)
+
+    return await asyncio.gather(*(one(number, case) for number, case in enumerate(cases)))
+
+
+async def test_feindlicher_code_besteht_nie_und_hoert_den_grund(timelapse: Timelapse, tmp_path: Path) -> None:
+    problems = []
+    for case, outcome in zip(HOSTILE, await _outcomes(timelapse, tmp_path, HOSTILE), strict=True):
+        failure = outcome.failure
+        if failure is None or not re.search(case.wo, failure.wo) or case.says not in failure.warum:
+            problems.append(f"{case.name}: {failure and (failure.wo, failure.warum)}")
+        elif not failure.weiter:
+            problems.append(f"{case.name}: sagt nicht, wie es weitergeht")
+    assert problems == []
+
+
+async def test_endlosschleife_beim_laden_endet_mit_einem_satz(
+    timelapse: Timelapse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_module, "LOAD_LIMIT", 1.0)
+    outcome = await check(FIRST, _answer(tmp_path / "a", f"while True:\n    pass\n{SOLUTION}"), timelapse)
+    assert outcome.answers_to("eine Endlosschleife oder ein Warten ohne Ende")
+
+
+async def test_was_der_code_druckt_und_schreibt_aendert_nichts_am_befund(timelapse: Timelapse, tmp_path: Path) -> None:
+    noise = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "print('[/red] gelöst')\nos.write(1, bytes(range(256)))\nsys.stdout.close()\n"
+        "Path('fortschritt.txt').write_text('1.1 gelöst')\nPath('postausgang.py').write_text('kaputt')\n"
+    )
+    # Die Sandbox lädt die Datei noch einmal und verbietet dort, was nur einmal geschehen soll.
+    once = "if 'MARKE' not in os.environ:\n    os.environ['MARKE'] = '1'\n" + "".join(
+        f"    {line}\n" for line in noise.splitlines()[2:]
+    )
+    quiet = SOLUTION.replace(
+        "@workflow.defn", "with workflow.unsafe.sandbox_unrestricted():\n    import lärm\n\n\n@workflow.defn"
+    )
+    folder = _answer(tmp_path / "mit-laerm", quiet)
+    (folder / "lärm.py").write_text("\n".join(noise.splitlines()[:2]) + "\n" + once, encoding="utf-8")
+    solved = await check(FIRST, folder, timelapse)
+    assert sorted(file.name for file in folder.iterdir()) == ["lärm.py", "postausgang.py", "workflow.py"]
+    wrong = quiet.replace(BODY, "        return 'gelöst'\n")
+    (folder / "workflow.py").write_text(wrong, encoding="utf-8")
+    unsolved = await check(FIRST, folder, timelapse)
+    assert (solved.solved, unsolved.solved) == (True, False), solved.message
+    assert any("[/red] gelöst" in line for line in unsolved.output)
+
+
+async def test_vorgegebene_dateien_kommen_aus_der_uebung(timelapse: Timelapse, tmp_path: Path) -> None:
+    folder = _answer(tmp_path / "a", SOLUTION)
+    (folder / "postausgang.py").write_text("raise SystemExit\n", encoding="utf-8")
+    outcome = await check(FIRST, folder, timelapse)
+    assert outcome.solved, outcome.message
+
+
+def test_eine_falsche_antwort_muss_genau_einmal_passen(tmp_path: Path) -> None:
+    with pytest.raises(DauerlaufError, match="kommt 0-mal statt einmal vor"):
+        Wrong("fehlt", changes=(("gibt es nicht", ""),), expected="x").write(FIRST.solution, tmp_path)
+    with pytest.raises(DauerlaufError, match=r"kommt \d+-mal statt einmal vor"):
+        Wrong("mehrfach", changes=(("order", ""),), expected="x").write(FIRST.solution, tmp_path)
+
+
+# Fortschritt und Ordner
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path / "uebungen")
+    workspace.prepare(FIRST)
+    return workspace
+
+
+def test_fortschritt_ist_lesbar_und_laesst_notizen_stehen(space: Workspace) -> None:
+    space.update(FIRST, lambda state: replace(state, hints=1, attempts=4, solved=True, saw_solution=True))
+    file = space.folder / PROGRESS
+    text = file.read_text(encoding="utf-8")
+    assert "\n1.1 gelöst, 1 Tipp, 4 Versuche, Lösung gesehen\n" in text
+    file.write_text(text.replace("gesehen\n", "gesehen # endlich!\n") + "\n# Notiz\n99.9  offen\n", encoding="utf-8")
+    space.update(FIRST, lambda state: replace(state, attempts=5))
+    after = file.read_text(encoding="utf-8")
+    assert "1.1 gelöst, 1 Tipp, 5 Versuche, Lösung gesehen  # endlich!" in after
+    assert after.endswith("# Notiz\n99.9  offen\n")
+    assert space.progress()["99.9"] == Progress()
+    assert [path.name for path in space.folder.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"1.1 fertig\n", "Zeile 1: \u201e1.1 fertig\u201c ist nicht zu verstehen"),
+        (b"# gut\n\n1.1 offen, 3 Kekse\n", "Zeile 3"),
+        (b"1.1 offen\n1.1 offen\n", "Zeile 2: Die Übung 1.1 steht zweimal da"),
+        (b"\xff\xfe", "kein Text in UTF-8"),
+    ],
+)
+def test_kaputter_fortschritt_nennt_die_zeile_und_bleibt_liegen(space: Workspace, text: bytes, says: str) -> None:
+    file = space.folder / PROGRESS
+    file.write_bytes(text)
+    with pytest.raises(DauerlaufError, match=says):
+        space.update(FIRST, lambda state: replace(state, solved=True))
+    assert file.read_bytes() == text
+
+
+def test_abbruch_beim_schreiben_laesst_den_alten_stand(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    space.update(FIRST, lambda state: replace(state, solved=True))
+    before = (space.folder / PROGRESS).read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        space.update(FIRST, lambda state: replace(state, attempts=9))
+    assert (space.folder / PROGRESS).read_bytes() == before
+
+
+def test_die_naechste_uebung_ist_die_zuletzt_bearbeitete_offene(space: Workspace) -> None:
+    saga = find("7.1", KNOWN)
+    assert space.current(KNOWN) == FIRST
+    space.update(saga, lambda state: state)
+    assert space.current(KNOWN) == saga
+    space.update(saga, lambda state: replace(state, solved=True))
+    following = KNOWN[(KNOWN.index(saga) + 1) % len(KNOWN)]
+    assert space.current(KNOWN) == following
+    for one in KNOWN:
+        space.update(one, lambda state: replace(state, solved=True))
+    assert space.current(KNOWN) is None
+
+
+def test_neubeginn_hebt_die_alten_dateien_auf(space: Workspace) -> None:
+    mine = space.place(FIRST) / "workflow.py"
+    for text in ("eins", "zwei"):
+        mine.write_text(text, encoding="utf-8")
+        backup = space.reset(FIRST)
+        assert backup is not None
+        assert (backup / "workflow.py").read_text(encoding="utf-8") == text
+        assert mine.read_text(encoding="utf-8") == (FIRST.start / "workflow.py").read_text(encoding="utf-8")
+    assert len(list((space.folder / "alt").iterdir())) == 2
+
+
+def test_im_ordner_liegt_nichts_was_prueft_oder_verraet(space: Workspace) -> None:
+    for one in KNOWN:
+        space.prepare(one)
+        names = {file.name for file in space.place(one).iterdir()}
+        assert names == {*one.files, "aufgabe.md"}
+        text = (space.place(one) / "aufgabe.md").read_text(encoding="utf-8")
+        assert one.goal in text
+        assert not any(hint in text for hint in one.hints)
