@@ -146,17 +146,11 @@ async def test_was_der_code_druckt_und_schreibt_aendert_nichts_am_befund(timelap
         "print('[/red] gelöst')\nos.write(1, bytes(range(256)))\nsys.stdout.close()\n"
         "Path('fortschritt.txt').write_text('1.1 gelöst')\nPath('postausgang.py').write_text('kaputt')\n"
     )
-    # Die Sandbox lädt die Datei noch einmal und verbietet dort, was nur einmal geschehen soll.
-    once = "if 'MARKE' not in os.environ:\n    os.environ['MARKE'] = '1'\n" + "".join(
-        f"    {line}\n" for line in noise.splitlines()[2:]
-    )
-    quiet = SOLUTION.replace(
-        "@workflow.defn", "with workflow.unsafe.sandbox_unrestricted():\n    import lärm\n\n\n@workflow.defn"
-    )
-    folder = _answer(tmp_path / "mit-laerm", quiet)
-    (folder / "lärm.py").write_text("\n".join(noise.splitlines()[:2]) + "\n" + once, encoding="utf-8")
+    quiet = SOLUTION.replace("    from postausgang", "    import postausgang, stoerer\n    from postausgang")
+    folder = _answer(tmp_path / "a", quiet)
+    (folder / "stoerer.py").write_text(noise, encoding="utf-8")
     solved = await check(FIRST, folder, timelapse)
-    assert sorted(file.name for file in folder.iterdir()) == ["lärm.py", "postausgang.py", "workflow.py"]
+    assert sorted(file.name for file in folder.iterdir()) == ["postausgang.py", "stoerer.py", "workflow.py"]
     wrong = quiet.replace(BODY, "        return 'gelöst'\n")
     (folder / "workflow.py").write_text(wrong, encoding="utf-8")
     unsolved = await check(FIRST, folder, timelapse)

@@ -68,12 +68,13 @@ async def check(exercise: Exercise, source: Path, timelapse: Timelapse) -> Outco
     checks = load_checks(exercise)
     with tempfile.TemporaryDirectory(prefix="dauerlauf-uebung-", ignore_cleanup_errors=True) as place:
         root = Path(place).resolve()
-        copy = root / "dateien"
-        _copy(exercise, checks, source, copy)
         passed: list[str] = []
         for step in _steps(checks):
             folder = root / step.name
             folder.mkdir()
+            # Jede Prüfung bekommt eine frische Kopie; der Code könnte die vorige verändert haben.
+            copy = root / f"{step.name}-dateien"
+            _copy(exercise, checks, source, copy)
             bench = Bench(timelapse, exercise.folder, copy, folder)
             failure = await _attempt(step, bench)
             if failure is not None:
