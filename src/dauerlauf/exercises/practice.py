@@ -106,7 +106,7 @@ class Practice:
         outcomes = run_async(every())
         for outcome in outcomes:
             exercise = outcome.exercise
-            self._record(outcome)
+            self._workspace.record(exercise, solved=outcome.solved)
             self._line(exercise, "gelöst" if outcome.solved else "offen", outcome.failed_title)
         solved = sum(outcome.solved for outcome in outcomes)
         rest = len(self._known) - len(begun)
@@ -186,14 +186,8 @@ class Practice:
             self._print("")
         self._workspace.update(exercise, lambda state: state)
 
-    def _record(self, outcome: Outcome) -> None:
-        self._workspace.update(
-            outcome.exercise,
-            lambda state: replace(state, attempts=state.attempts + 1, solved=state.solved or outcome.solved),
-        )
-
     def _report(self, outcome: Outcome) -> int:
-        self._record(outcome)
+        self._workspace.record(outcome.exercise, solved=outcome.solved)
         self._heading(outcome.exercise)
         for title in outcome.passed:
             self._out.print(Text.assemble(("  bestanden   ", "green"), title), soft_wrap=True)
