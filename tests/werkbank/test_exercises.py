@@ -4,6 +4,10 @@ import asyncio
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sysconfig
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
