@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sysconfig
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,7 +76,12 @@ HOSTILE = [
         "Prozess Ihres Workers",
         "mitten in der Arbeit beendet",
     ),
-    Hostile("sys.exit im Workflow", f"import sys\n{_body('sys.exit(0)')}", "Workflow", "SystemExit"),
+    Hostile(
+        "sys.exit im Workflow",
+        f"import sys\n{_body('sys.exit(0)')}",
+        "Workflow-Task|Prozess Ihres Workers",
+        "`sys.exit`",
+    ),
     Hostile("Endlosschleife", _body("while True:", "    pass"), r"workflow\.py, Zeile", "gibt länger als 2 s nicht ab"),
     Hostile(
         "Uhr",
@@ -366,6 +372,8 @@ def test_beobachten_prueft_nach_dem_speichern_und_endet_mit_strg_c(here: Path) -
     )
     assert process.stdout is not None
     took = []
+    watchdog = threading.Timer(90, process.kill)
+    watchdog.start()
 
     def until(text: str) -> str:
         seen = ""
@@ -396,6 +404,7 @@ def test_beobachten_prueft_nach_dem_speichern_und_endet_mit_strg_c(here: Path) -
         assert "Traceback" not in rest
         assert "Beendet." in rest
     finally:
+        watchdog.cancel()
         process.kill()
         process.wait()
     print("Vom Speichern bis zum Befund:", ", ".join(f"{one:.2f} s" for one in took))

@@ -78,11 +78,15 @@ class Practice:
             return changed.parent == place and changed.suffix in (".py", ".toml", ".json")
 
         async with timelapse() as env:
-            last[0] = await self._watched_check(exercise, env)
             # Der Ordner darüber: Manche Editoren ersetzen die Datei, manche Leute löschen den Ordner.
-            async for _ in awatch(place.parent, watch_filter=ours, debounce=SETTLE * 4, step=SETTLE):
-                self._out.rule(style="dim")
+            changes = awatch(place.parent, watch_filter=ours, debounce=SETTLE * 4, step=SETTLE)
+            while True:
+                # Wer speichert, während geprüft wird, soll nicht warten müssen, bis er noch einmal speichert.
+                following = asyncio.ensure_future(anext(changes))
+                await asyncio.sleep(0)
                 last[0] = await self._watched_check(exercise, env)
+                await following
+                self._out.rule(style="dim")
 
     async def _watched_check(self, exercise: Exercise, env: Timelapse) -> int:
         return self._report(await check(exercise, self._workspace.place(exercise), env))
