@@ -33,7 +33,7 @@ from dauerlauf.exercises.child import THREADS, Target, WorkerOrder, answer_calls
 from dauerlauf.faults import ActivityAction, FaultInjector, FaultPlan, Journal
 from dauerlauf.history import event_name
 from dauerlauf.history import load as load_history
-from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
+from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result, worker_client
 from dauerlauf.worker_process import STICKY, ShortTasks, WorkerProcess, rescue, spawn
 
 LIMIT = 20.0
@@ -451,7 +451,7 @@ class Bench:
             converter,
             options,
         )
-        async with self._client(converter, plan) as client, self._serving(given, queue, plan):
+        async with self._client(converter, plan) as client, self._serving(client, given, queue, plan):
             running = Running(self, client, order, plan)
             try:
                 await running.open()
@@ -472,7 +472,9 @@ class Bench:
             yield Client(**config)
 
     @asynccontextmanager
-    async def _serving(self, given: Sequence[Callable[..., Any]], queue: str, plan: FaultPlan) -> AsyncIterator[None]:
+    async def _serving(
+        self, client: Client, given: Sequence[Callable[..., Any]], queue: str, plan: FaultPlan
+    ) -> AsyncIterator[None]:
         if not given:
             yield
             return
@@ -487,7 +489,7 @@ class Bench:
         injector = FaultInjector(own, patience=timedelta(0))
         with ThreadPoolExecutor(THREADS) as executor:
             async with Worker(
-                self.timelapse.client_for("pruefung", plugins=[injector]),
+                worker_client(client, "pruefung", plugins=[injector]),
                 task_queue=queue,
                 activities=given,
                 activity_executor=executor,
