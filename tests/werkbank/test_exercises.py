@@ -36,7 +36,7 @@ BODY = CALL[0]
 def _answer(folder: Path, workflow: str | None) -> Path:
     """Ein Ordner wie der einer Leserin, mit diesem `workflow.py`."""
     folder.mkdir(parents=True)
-    shutil.copyfile(FIRST.solution / "postausgang.py", folder / "postausgang.py")
+    shutil.copyfile(FIRST.start / "postausgang.py", folder / "postausgang.py")
     if workflow is not None:
         (folder / "workflow.py").write_text(workflow, encoding="utf-8")
     return folder

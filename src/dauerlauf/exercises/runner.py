@@ -90,7 +90,7 @@ def _copy(exercise: Exercise, checks: Checks, source: Path, target: Path) -> Non
         if file.is_file() and file.suffix != ".md":
             shutil.copyfile(file, target / file.name)
     for name in checks.given:
-        shutil.copyfile(exercise.solution / name, target / name)
+        shutil.copyfile(exercise.start / name, target / name)
 
 
 def _steps(checks: Checks) -> Sequence[_Step]:
