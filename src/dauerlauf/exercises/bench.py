@@ -36,7 +36,7 @@ from dauerlauf.history import load as load_history
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result, worker_client
 from dauerlauf.worker_process import STICKY, ShortTasks, WorkerProcess, rescue, spawn
 
-LIMIT = 20.0
+LIMIT = 30.0
 """So viele Sekunden Echtzeit hat ein Workflow; im Zeitraffer reicht das für Wochen."""
 
 LOAD_LIMIT = 15.0
@@ -45,7 +45,10 @@ LOAD_LIMIT = 15.0
 LOOK = 0.4
 """So oft sieht der Prüfstand nach, ob ein Workflow überhaupt noch fertig werden kann."""
 
-BLOCKED = 8.0
+IDLE = 2.0
+"""Nach so vielen Sekunden ohne offene Arbeit gilt ein Workflow als vergessen."""
+
+BLOCKED = 12.0
 """Nach so vielen Sekunden gilt ein Workflow-Task als verloren; die Bremse des SDK greift nach 2 s."""
 
 HOPELESS_ATTEMPT = 20
@@ -69,7 +72,7 @@ class Failed(Exception):  # noqa: N818 - eine Rückmeldung, kein Fehler des Prog
 class _Suspected(Failed):
     """Ein Verdacht, der auch vorübergehen kann; er gilt erst nach `patience` Sekunden."""
 
-    def __init__(self, *, wo: str, warum: str, weiter: str, patience: float = LOOK) -> None:
+    def __init__(self, *, wo: str, warum: str, weiter: str, patience: float = IDLE) -> None:
         super().__init__(wo=wo, warum=warum, weiter=weiter)
         self.patience = patience
 
@@ -201,7 +204,8 @@ class Running:
                 if self._crashed is not None:
                     raise _crashed(self._crashed)
                 failed = await self._bench.diagnose(handle, final=False)
-                if failed is None:
+                # Von mehreren Workflows kann einer auf das Signal eines anderen warten, der noch arbeitet.
+                if failed is None or (isinstance(failed, _Suspected) and len(self._handles) > 1):
                     since = None
                     continue
                 since = time.monotonic() if since is None else since
