@@ -473,6 +473,7 @@ def test_geruest_ueberschreibt_keine_nummer(tmp_path: Path) -> None:
         (("stufe: reparieren", "stufe: repariern"), "Die Stufe „repariern“ gibt es nicht"),
         (("## Tipp 2", "## Typ 2"), "Jede Übung hat genau 3"),
         (("## Warum", "## Wieso"), "(## Warum)"),
+        (("## Warum", "## Anforderungen\n\n## Warum"), "„## Anforderungen“ erscheint nirgends"),
     ],
 )
 def test_pruefe_nennt_was_einer_uebung_fehlt(tmp_path: Path, change: tuple[str, str], says: str) -> None:

@@ -37,6 +37,8 @@ def _missing(exercise: Exercise, patterns: set[str]) -> Iterator[str]:
     ):
         if not text or _OPEN in text:
             yield f"In aufgabe.md fehlt {what}."
+    for section in exercise.unknown:
+        yield f"Der Abschnitt „## {section}“ erscheint nirgends; es gibt Tipp 1 bis Tipp {HINTS} und Warum."
     if exercise.rung not in RUNGS:
         yield f"Die Stufe „{exercise.rung}“ gibt es nicht; es gibt {', '.join(RUNGS)}."
     if exercise.pattern and exercise.pattern not in patterns:

@@ -651,6 +651,12 @@ def _task_failed(failure: Any, source: Path) -> Failed:
             weiter="Nehmen Sie die Funktion von Temporal (`workflow.now()`, `workflow.uuid4()`, `workflow.random()`) "
             "oder eine Activity.",
         )
+    if failure.application_failure_info.type == "NotImplementedError":
+        return Failed(
+            wo=wo,
+            warum=f"An dieser Stelle ist noch eine Lücke: {message}. Der Workflow kommt darüber nicht hinaus.",
+            weiter="Füllen Sie die Lücke; was dort geschehen soll, steht im Kommentar und in aufgabe.md.",
+        )
     if "coroutine" in message:
         return Failed(
             wo=wo,
