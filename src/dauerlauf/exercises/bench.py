@@ -654,8 +654,8 @@ def _task_failed(failure: Any, source: Path) -> Failed:
     if failure.application_failure_info.type == "NotImplementedError" and not message:
         return Failed(
             wo=wo,
-            warum="Der Workflow ruft eine vorgegebene Activity wie eine gewöhnliche Funktion auf (NotImplementedError). "
-            "So läuft sie im Workflow statt beim Worker.",
+            warum="Der Workflow ruft eine vorgegebene Activity wie eine gewöhnliche Funktion auf "
+            "(NotImplementedError). So läuft sie im Workflow statt beim Worker.",
             weiter="Bitten Sie Temporal darum: mit `await workflow.execute_activity(…)` und einem Timeout.",
         )
     if failure.application_failure_info.type == "NotImplementedError":
