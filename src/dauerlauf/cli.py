@@ -82,6 +82,7 @@ def overview(context: typer.Context) -> None:
         ("dauerlauf liste", "alle Muster"),
         ("dauerlauf zeige saga zahlung-scheitert", "ein aufgezeichneter Lauf, ohne Server"),
         ("dauerlauf vergleiche saga glatt worker-stirbt", "zwei Läufe nebeneinander"),
+        ("dauerlauf uebe", "eine Übung, die sich selbst prüft"),
         ("dauerlauf lies", "das Buch im Browser"),
         ("dauerlauf --help", "alle Befehle"),
     ):
@@ -257,3 +258,47 @@ def check() -> None:
     from dauerlauf import commands
 
     raise typer.Exit(int(commands.check() > 0))
+
+
+@app.command("uebe", cls=GermanCommand, help="Prüft Ihre Lösung der nächsten offenen Übung oder der genannten.")
+def practise(
+    number: Annotated[str | None, typer.Argument(metavar="NUMMER", show_default=False)] = None,
+    hint: Annotated[bool, typer.Option("--tipp", help="Den nächsten von drei Tipps zeigen.")] = False,
+    solution: Annotated[bool, typer.Option("--loesung", help="Die Lösung zeigen.")] = False,
+    reset: Annotated[bool, typer.Option("--neu", help="Die Übung von vorn beginnen; Ihre Dateien bleiben.")] = False,
+    watch: Annotated[bool, typer.Option("--beobachte", help="Nach jedem Speichern prüfen, bis Strg-C.")] = False,
+    every: Annotated[bool, typer.Option("--alle", help="Alles prüfen, was Sie begonnen haben.")] = False,
+    listing: Annotated[bool, typer.Option("--liste", help="Alle Übungen mit ihrem Stand.")] = False,
+    yes: Annotated[bool, typer.Option("--ja", help="Rückfragen mit Ja beantworten.")] = False,
+    folder: Annotated[
+        Path, typer.Option("--ordner", metavar="ORDNER", help="Wo Ihre Dateien liegen.", show_default=False)
+    ] = Path("uebungen"),
+) -> None:
+    """Siehe `practice.run`; Code 0: gelöst, 1: noch nicht."""
+    flags = {"tipp": hint, "loesung": solution, "neu": reset, "beobachte": watch, "alle": every, "liste": listing}
+    chosen = [name for name, wanted in flags.items() if wanted]
+    if len(chosen) > 1:
+        raise DauerlaufError(f"--{chosen[0]} und --{chosen[1]} gehen nicht zusammen; nehmen Sie eines.")
+    from dauerlauf.exercises import practice
+
+    raise typer.Exit(practice.run(number, folder, action=chosen[0] if chosen else None, yes=yes))
+
+
+@app.command("neue-uebung", cls=GermanCommand, help="Legt das Gerüst einer neuen Übung an.")
+def new_exercise(
+    number: Annotated[str, typer.Argument(metavar="NUMMER", show_default=False)],
+    title: Annotated[str, typer.Argument(metavar="TITEL", show_default=False)],
+    rung: Annotated[
+        str,
+        typer.Option(
+            "--stufe",
+            metavar="STUFE",
+            help="vorhersagen, aendern, reparieren, ergaenzen oder bauen.",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """Siehe `practice.new_exercise`."""
+    from dauerlauf.exercises import practice
+
+    practice.new_exercise(number, title, rung)

@@ -38,7 +38,7 @@ def console() -> Console:
     return Console(highlight=False)
 
 
-def _run(work: Coroutine[Any, Any, Result]) -> Result:
+def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run`, das auch bei SIGTERM aufräumt; beendet den Prozess nach einem Signal mit dessen Code."""
     terminated = False
 
@@ -83,7 +83,7 @@ def start(pattern: str, scenario: str | None, *, pace: float | None) -> None:
     """
     found = find_pattern(pattern)
     chosen = [found.find(scenario)] if scenario else list(found.scenarios.values())
-    _run(_play_all(found, chosen, pace))
+    run_async(_play_all(found, chosen, pace))
 
 
 async def _play_all(pattern: Pattern, chosen: Sequence[Scenario], pace: float | None) -> None:
@@ -160,7 +160,7 @@ def observe(
 ) -> None:
     """Zeigt eine Ausführung auf dem konfigurierten Server, während sie läuft; `full` kürzt nichts."""
     limit = None if full else DETAIL_LIMIT
-    _run(
+    run_async(
         live.observe(
             console(), workflow_id, run_id, namespace=namespace, codec=codec, codec_auth=codec_auth, limit=limit
         )
@@ -177,7 +177,7 @@ def show(pattern: str, scenario: str | None, *, svg: bool, full: bool) -> None:
         if not recording.is_file():
             raise DauerlaufError(f"„{chosen.name}“ ist nicht aufgezeichnet; `dauerlauf zeichne-auf {found.name}`.")
         history = load(recording)
-        sources = _run(source_lines(history, chosen.workflows, data_converter=found.data_converter))
+        sources = run_async(source_lines(history, chosen.workflows, data_converter=found.data_converter))
         run = steps(history, sources=sources, queries=load_queries(recording))
         if svg:
             picture = timeline.svg(run, found.legend, title=chosen.title, wide=True, style=len(scenarios) == 1)
@@ -218,7 +218,7 @@ def compare(names: Sequence[str], files: tuple[Path, Path] | None, *, full: bool
 
 def serve(port: int, ui_port: int, database: Path | None) -> None:
     """Startet den eingebetteten Server und wartet auf Strg-C."""
-    _run(_serve(port, ui_port, database))
+    run_async(_serve(port, ui_port, database))
 
 
 async def _serve(port: int, ui_port: int, database: Path | None) -> None:
@@ -266,7 +266,7 @@ def render_notebooks() -> None:
 
 def record_histories(pattern: str | None, *, compare: bool) -> int:
     """Zeichnet ein Muster oder alle auf; gibt zurück, wie viele Histories vom abgelegten Stand abweichen."""
-    return _run(_record_all([find_pattern(pattern)] if pattern else list(patterns().values()), compare=compare))
+    return run_async(_record_all([find_pattern(pattern)] if pattern else list(patterns().values()), compare=compare))
 
 
 async def _record_all(chosen: Sequence[Pattern], *, compare: bool) -> int:

@@ -55,6 +55,9 @@ _TURN = threading.Lock()
 """Nur ein Thread fragt zugleich nach dem Ende von Prozessen, und auch jeder Start fragt nach allen. Sonst liest einer
 den Exit-Code aus der Pipe, und `multiprocessing` meldet dem anderen 255 statt -9."""
 
+PRELOAD = ["dauerlauf.worker_process"]
+"""Module, die der Vermittler schon geladen hat; wer hier vor dem ersten Worker eines ergänzt, spart es jedem Kind."""
+
 _PROCESS = "dauerlauf-worker"
 _UNGUARDED = 99
 """Exit-Code eines Kindes, das beim Laden des Skripts selbst einen Worker starten wollte."""
@@ -125,7 +128,7 @@ class WorkerProcess:
             sticky,
             reserve,
         )
-        worker = cls(*await asyncio.to_thread(_spawn, order))
+        worker = cls(*await asyncio.to_thread(spawn, _child, order, order.identity))
         await worker._ready(factory)
         return worker
 
@@ -204,23 +207,28 @@ class WorkerProcess:
         await self.stop()
 
 
-def _spawn(order: _Order) -> tuple[Any, str, Connection]:
+def spawn(target: Callable[[Any, Connection], None], order: Any, identity: str) -> tuple[Any, str, Connection]:
+    """Startet `target(order, verbindung)` in einem eigenen Prozess des Vermittlers.
+
+    Gibt den Prozess, `identity` und das hiesige Ende der Verbindung zurück. `target` ruft zuerst `settle` auf.
+    """
     if sys.platform == "win32":
         raise DauerlaufError("WorkerProcess braucht Linux oder macOS; Windows kennt kein SIGKILL.")
     if multiprocessing.current_process().name == _PROCESS and not faults.mortal:
         # Ein Kind, das noch nicht in `_child` ist, lädt gerade das Skript. Ohne dieses Ende druckte es einen Traceback.
         os._exit(_UNGUARDED)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process"])
+    context.set_forkserver_preload(PRELOAD)
     ours, theirs = context.Pipe()
-    process = context.Process(target=_child, args=(order, theirs), daemon=True, name=_PROCESS)
+    process = context.Process(target=target, args=(order, theirs), daemon=True, name=_PROCESS)
     with _TURN:
         process.start()
     theirs.close()
-    return process, order.identity, ours
+    return process, identity, ours
 
 
-def _child(order: _Order, ready: Connection) -> None:
+def settle() -> None:
+    """Richtet einen Kindprozess ein: Er endet mit dem, der ihn wollte, überhört Strg-C und darf sterben."""
     # Der Elternprozess im Sinne des Kerns ist der Vermittler; der Wächter achtet auf den, der uns wirklich wollte.
     die_with_parent()
     parent = multiprocessing.parent_process()
@@ -228,6 +236,10 @@ def _child(order: _Order, ready: Connection) -> None:
     threading.Thread(target=_die_after, args=(parent.sentinel,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faults.mortal = True
+
+
+def _child(order: _Order, ready: Connection) -> None:
+    settle()
     asyncio.run(_serve(order, ready))
 
 
