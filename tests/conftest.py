@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import multiprocessing
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,23 +55,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     else:
         # Auch hier die langen zuerst: Dateien, die Notebooks ausführen, das Buch bauen oder Programme starten.
         items.sort(key=lambda item: item.path.parent.name not in SLOW)
+    _preload_workers(items)
     for item in items:
         for marker, (option, _) in SWITCHES.items():
             if item.get_closest_marker(marker) and not config.getoption(option):
                 item.add_marker(pytest.mark.skip(reason=f"läuft nur mit {option}"))
 
 
-@pytest.fixture(scope="module")
-def forkserver(request: pytest.FixtureRequest) -> None:
-    """Lädt den Worker eines Musters einmal in den Vermittler; jeder Prozess erspart sich so den Import.
+def _preload_workers(items: list[pytest.Item]) -> None:
+    """Den Worker, den ein Testmodul mit `WORKER` nennt, lädt der Vermittler einmal statt jeder Prozess für sich."""
+    named = {module.WORKER.partition(":")[0] for item in items if hasattr(module := item.module, "WORKER")}
+    if named:
+        from dauerlauf import worker_process
 
-    Das Testmodul nennt ihn mit `WORKER`, etwa `kapitel07.saga.worker:create_worker`.
-    """
-    from multiprocessing.forkserver import ensure_running
-
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process", request.module.WORKER.partition(":")[0]])
-    ensure_running()
+        worker_process.PRELOAD += sorted(named)
 
 
 @pytest.fixture(scope="session")

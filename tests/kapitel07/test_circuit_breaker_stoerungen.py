@@ -83,7 +83,6 @@ def _attempts(takeover: Takeover) -> list[int]:
 @pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event_of_an_order_behind_an_open_breaker(
     timelapse: Timelapse, tmp_path: Path, service: Carrier
 ) -> None:
@@ -130,7 +129,6 @@ async def test_worker_dies_at_every_event_of_an_order_behind_an_open_breaker(
 @pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event_of_the_breaker(timelapse: Timelapse, tmp_path: Path) -> None:
     slow = replace(SHORT, cooldown=60)
     answers: dict[str, list[int | None]] = {}
@@ -185,7 +183,6 @@ async def test_worker_dies_at_every_event_of_the_breaker(timelapse: Timelapse, t
 
 @pytest.mark.gruendlich
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_a_worker_that_dies_with_the_probe_costs_one_more_cooldown(
     timelapse: Timelapse, tmp_path: Path, service: Carrier
 ) -> None:

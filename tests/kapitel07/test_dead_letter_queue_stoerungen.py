@@ -95,7 +95,6 @@ async def _decide(handle: WorkflowHandle[Any, Any]) -> None:
 
 @pytest.mark.prozess
 @pytest.mark.gruendlich
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event(timelapse: Timelapse, tmp_path: Path) -> None:
     """Parken, berichtigen, buchen: Der Worker stirbt bei jedem Event einmal, der Posten wird genau einmal gebucht."""
     books = tmp_path / "buecher"
@@ -138,7 +137,6 @@ async def test_worker_dies_at_every_event(timelapse: Timelapse, tmp_path: Path) 
 @pytest.mark.prozess
 @pytest.mark.gruendlich
 @pytest.mark.timeout(200)
-@pytest.mark.usefixtures("forkserver")
 async def test_workers_die_during_the_import_of_1000_rows(timelapse: Timelapse, tmp_path: Path) -> None:
     """Drei Worker sterben nacheinander mitten im Import; der vierte bringt ihn zu Ende."""
     items = mixed(1000)

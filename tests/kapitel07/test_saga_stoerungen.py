@@ -64,7 +64,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
 
 # Der Weg vorwärts hat 35 Events; zurück (ab dem Fehler der Buchhaltung) sind es die Events 26 bis 55.
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 @pytest.mark.parametrize(
     ("changes", "events", "status"),
     [

@@ -62,7 +62,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
 @pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event_around_the_patch(timelapse: Timelapse, tmp_path: Path) -> None:
     async def start(client: Client, trial: Trial) -> WorkflowHandle[Any, Any]:
         placed = PlaceOrder(Order(trial.workflow_id, "Jörg Weiß", 4_990))

@@ -54,7 +54,6 @@ async def test_random_faults_replay_redacted(fault_plans: FaultPlans, timelapse:
 
 @pytest.mark.gruendlich
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event(timelapse: Timelapse, tmp_path: Path) -> None:
     """Wo auch immer der Worker starb: Die History passt zum guten Code und nicht zum umgestellten."""
 

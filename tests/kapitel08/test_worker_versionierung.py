@@ -26,7 +26,6 @@ from kapitel08.worker_versionierung.scenarios import PATTERN
 from kapitel08.worker_versionierung.version1 import InventoryWorkflow, OrderWorkflow
 from kapitel08.worker_versionierung.wrong import SilentOrderWorkflow
 
-pytestmark = pytest.mark.usefixtures("forkserver")
 WORKER = scenarios.WORKER
 
 # Szenario: was das Lagerbuch sagt und wie es danach um Version 1.0 steht.

@@ -36,9 +36,7 @@ FAST_DRAINAGE = {
 
 
 @pytest.fixture(scope="module")
-async def running(
-    forkserver: None, timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[OwnFleet]:
+async def running(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnFleet]:
     """Je Version ein Prozess für alle Tests, die keinen davon töten."""
     shared = fleet(timelapse, tmp_path_factory.mktemp("lager"))
     async with shared.both(), shared.worker("1.1"):

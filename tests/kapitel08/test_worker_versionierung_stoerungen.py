@@ -31,7 +31,6 @@ STEPS = {
 @pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 @pytest.mark.parametrize("build_id", STEPS)
 async def test_worker_dies_in_mid_run(timelapse: Timelapse, tmp_path: Path, build_id: str) -> None:
     """Daneben läuft die andere Version und übernimmt nie; das tut erst ein zweiter Worker derselben Version."""

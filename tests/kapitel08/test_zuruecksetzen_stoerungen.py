@@ -77,7 +77,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
 
 @pytest.mark.gruendlich
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event(timelapse: Timelapse, tmp_path: Path) -> None:
     """Der Worker stirbt bei jedem dritten Event einmal; jeder Auftrag ist danach genau einmal bezahlt."""
 

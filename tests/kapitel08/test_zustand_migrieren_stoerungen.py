@@ -66,7 +66,6 @@ async def test_a_cancelled_account_confirms_nothing_twice(timelapse: Timelapse, 
 @pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event_of_the_move(timelapse: Timelapse, tmp_path: Path) -> None:
     clients: list[asyncio.Task[None]] = []
     outboxes: dict[str, Outbox] = {}

@@ -67,7 +67,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse) -> N
 @pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event_of_an_order(
     timelapse: Timelapse, tmp_path: Path, service: LabelService
 ) -> None:
@@ -103,7 +102,6 @@ async def test_worker_dies_at_every_event_of_an_order(
 @pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event_of_the_quota(timelapse: Timelapse, tmp_path: Path) -> None:
     quota = calm(**NARROW)
     permits: dict[str, list[Permit]] = {}

@@ -58,7 +58,6 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
 @pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_all_along_the_erasure(timelapse: Timelapse, tmp_path: Path) -> None:
     offices: dict[str, Office] = {}
 

@@ -23,7 +23,6 @@ from kapitel16.verschluesselung.workflow import RefundWorkflow
 @pytest.mark.gruendlich
 @pytest.mark.timeout(300)
 @pytest.mark.prozess
-@pytest.mark.usefixtures("forkserver")
 async def test_worker_dies_at_every_event(timelapse: Timelapse, tmp_path: Path) -> None:
     async def start(client: Client, trial: Trial) -> WorkflowHandle[Any, Any]:
         # Jeder zweite Lauf ist mit dem neuen Schlüssel geschrieben.
