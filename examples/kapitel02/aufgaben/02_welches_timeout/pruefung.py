@@ -5,12 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from temporalio import activity
-from temporalio.exceptions import (
-    ApplicationError,
-    ApplicationErrorCategory,
-    TimeoutError,
-)
+from temporalio import activity, exceptions
 
 from dauerlauf.exercises import Bench, Question, Run, Wrong
 
@@ -51,16 +46,16 @@ async def falls_silent() -> None:
 @activity.defn(name="lehnt_ab")
 async def refuses() -> None:
     """Antwortet sofort, aber mit einem Fehler."""
-    raise ApplicationError(
+    raise exceptions.ApplicationError(
         "Zoll nicht erreichbar",
         type="ConnectionError",
-        category=ApplicationErrorCategory.BENIGN,
+        category=exceptions.ApplicationErrorCategory.BENIGN,
     )
 
 
 def _ending(run: Run) -> str:
     cause = run.error.__cause__ if run.error is not None else None
-    if not isinstance(cause, TimeoutError) or cause.type is None:
+    if not isinstance(cause, exceptions.TimeoutError) or cause.type is None:
         return "keines"
     return cause.type.name.lower()
 
