@@ -44,7 +44,7 @@ def _worker(event: Any) -> str:
 
 
 def listing(history: WorkflowHistory) -> str:
-    """Die History als Tabelle; so steht sie in den Dateien der Übung."""
+    """Die History als Tabelle; so steht sie in `start`."""
     lines = [
         "Nr  Zeit      Event                                  Wer       Einzelheiten"
     ]
