@@ -7,7 +7,7 @@ Quelle: `temporalio.testing.TimeSkipper` im Python-SDK 1.35.0.
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,14 @@ from typing import Any
 import temporalio.api.workflowservice.v1 as workflowservice
 import temporalio.client
 import temporalio.worker
-from temporalio.api.enums.v1 import EventType, PendingActivityState, PendingWorkflowTaskState
+from temporalio.api.enums.v1 import (
+    EventType,
+    PendingActivityState,
+    PendingWorkflowTaskState,
+    WorkflowTaskFailedCause,
+)
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError, RPCStatusCode
@@ -216,19 +223,33 @@ async def result(handle: WorkflowHandle[Any, Any], timeout: float = 10.0) -> Any
     )
 
 
+def last_task_failure(events: Iterable[HistoryEvent]) -> Failure | None:
+    """Der Fehler, an dem der Workflow-Code zuletzt hing; `None`, wenn danach ein Workflow-Task gelang.
+
+    Kommt ein Event dazwischen, während der Workflow endet, weist der Server die Antwort zurück (UnhandledCommand) und
+    schickt sofort einen neuen Task. Das ist kein Fehler des Codes.
+    """
+    found = None
+    for event in events:
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            found = None
+        elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+            attributes = event.workflow_task_failed_event_attributes
+            if attributes.cause != WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND:
+                found = attributes.failure
+    return found
+
+
 async def diagnosis(handle: WorkflowHandle[Any, Any]) -> str:
     """Ein deutscher Satz dazu, worauf ein Workflow gerade wartet oder woran er hängt."""
     description = await handle.describe()
     if description.status != WorkflowExecutionStatus.RUNNING:
         return f"Sein Status ist inzwischen {description.status.name if description.status else 'unbekannt'}."
-    task_failure = None
-    async for event in handle.fetch_history_events():
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-            task_failure = event.workflow_task_failed_event_attributes.failure.message
+    task_failure = last_task_failure((await handle.fetch_history()).events)
     raw = description.raw_description
     if task_failure and raw.HasField("pending_workflow_task"):
         return (
-            f"Sein Code wirft einen Fehler, der den Workflow nicht beendet, sondern anhält: {task_failure} – "
+            f"Sein Code wirft einen Fehler, der den Workflow nicht beendet, sondern anhält: {task_failure.message} – "
             "ein Workflow scheitert nur an einem ApplicationError oder einem anderen FailureError."
         )
     for pending in raw.pending_activities:

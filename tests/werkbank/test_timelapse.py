@@ -5,13 +5,16 @@ import time
 from datetime import timedelta
 
 import pytest
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent, WorkflowTaskFailedEventAttributes
 from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from dauerlauf import timelapse as timelapse_module
 from dauerlauf.errors import DauerlaufError
-from dauerlauf.timelapse import Timelapse, WorkflowStuckError, require_timelapse, result
+from dauerlauf.timelapse import Timelapse, WorkflowStuckError, last_task_failure, require_timelapse, result
 from werkbank.zeitraffer_beispiele import (
     BrokenWorkflow,
     DayThenActivityWorkflow,
@@ -103,6 +106,27 @@ async def test_fehler_im_workflow_code_wird_genannt(timelapse: Timelapse) -> Non
         with pytest.raises(WorkflowStuckError, match="anhält: Preis fehlt"):
             await result(handle, 1)
         await handle.terminate()
+
+
+def test_nur_ein_fehler_des_codes_gilt_als_hindernis() -> None:
+    completed = HistoryEvent(event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+    failed, refused = (
+        HistoryEvent(
+            event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+            workflow_task_failed_event_attributes=WorkflowTaskFailedEventAttributes(
+                cause=cause, failure=Failure(message="Lager zu")
+            ),
+        )
+        for cause in (
+            WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
+            WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+        )
+    )
+    found = last_task_failure([completed, failed])
+    assert found is not None
+    assert found.message == "Lager zu"
+    assert last_task_failure([failed, completed]) is None
+    assert last_task_failure([completed, refused]) is None
 
 
 async def test_scheiternde_activity_wird_genannt(timelapse: Timelapse) -> None:

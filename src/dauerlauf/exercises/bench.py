@@ -33,7 +33,7 @@ from dauerlauf.exercises.child import THREADS, Target, WorkerOrder, answer_calls
 from dauerlauf.faults import ActivityAction, FaultInjector, FaultPlan, Journal
 from dauerlauf.history import event_name
 from dauerlauf.history import load as load_history
-from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result, worker_client
+from dauerlauf.timelapse import Timelapse, WorkflowStuckError, last_task_failure, result, worker_client
 from dauerlauf.worker_process import ShortTasks, WorkerProcess, rescue, spawn
 
 LIMIT = 30.0
@@ -540,14 +540,10 @@ class Bench:
         if description.status != WorkflowExecutionStatus.RUNNING and not final:
             return None
         history = await handle.fetch_history()
-        task_failure = None
+        task_failure = last_task_failure(history.events)
         open_waits = 0
         for event in history.events:
             match event.event_type:
-                case EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-                    task_failure = event.workflow_task_failed_event_attributes.failure
-                case EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-                    task_failure = None
                 case (
                     EventType.EVENT_TYPE_TIMER_STARTED
                     | EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED

@@ -68,6 +68,9 @@ async def check(exercise: Exercise, source: Path, timelapse: Timelapse) -> Outco
     Wirft `DauerlaufError` nur, wenn die Übung selbst unvollständig ist.
     """
     checks = load_checks(exercise)
+    assert timelapse.server is not None
+    # Ein eigener Zeitraffer: `unskipped` gilt dann nur für diese Prüfung, nicht für eine, die nebenan läuft.
+    own = Timelapse(await timelapse.server.connect(), timelapse.server)
     with tempfile.TemporaryDirectory(prefix="dauerlauf-uebung-", ignore_cleanup_errors=True) as place:
         root = Path(place).resolve()
         passed: list[str] = []
@@ -77,7 +80,7 @@ async def check(exercise: Exercise, source: Path, timelapse: Timelapse) -> Outco
             # Jede Prüfung bekommt eine frische Kopie; der Code könnte die vorige verändert haben.
             copy = root / f"{step.name}-dateien"
             _copy(exercise, checks, source, copy)
-            bench = Bench(timelapse, exercise.folder, copy, folder)
+            bench = Bench(own, exercise.folder, copy, folder)
             failure = await _attempt(step, bench)
             if failure is not None:
                 return Outcome(exercise, tuple(passed), step.name, step.title, failure, _tail(bench.output))
