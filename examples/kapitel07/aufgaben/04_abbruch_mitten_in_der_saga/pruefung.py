@@ -8,6 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from dauerlauf.exercises import Bench, Run, Wrong, expect
+from dauerlauf.faults import FaultPlan, Moment, WorkflowAction, WorkflowFault
 from dauerlauf.history import event_name
 
 STEPS = ("reserve_stock", "charge_payment", "ship_parcel")
@@ -17,6 +18,10 @@ LEFT = {
     "charge_payment": "49,90 € abgebucht",
     "ship_parcel": "Paket beim Fahrer",
 }
+# Im dritten Workflow-Task sind beide Buchungen fertig, und der Timer beginnt.
+WHILE_WAITING = FaultPlan(
+    workflow=(WorkflowFault(WorkflowAction.CANCEL, task=3, moment=Moment.END),)
+)
 UNDOES = dict(zip(reversed(UNDO), STEPS, strict=True))
 
 
@@ -96,22 +101,12 @@ class Ledger:
 
 
 async def _orders(
-    bench: Bench, ledger: Ledger, orders: Sequence[str], waiting: Sequence[str] = ()
+    bench: Bench, ledger: Ledger, *orders: str, plan: FaultPlan | None = None
 ) -> dict[str, Run]:
-    """Führt alle Aufträge aus; die in `waiting` werden in der Wartezeit abgebrochen."""
     given = [getattr(ledger, name) for name in STEPS + UNDO]
-    async with bench.worker("workflow:OrderWorkflow", given=given) as worker:
-
-        async def cancel_in_time(order: str) -> Run:
-            with bench.timelapse.unskipped():
-                handle = await worker.start("OrderWorkflow", order)
-            await worker.reached(handle, "TimerStarted")
-            await handle.cancel()
-            return await worker.end(handle)
-
-        runs = [worker.attempt("OrderWorkflow", order) for order in orders]
-        runs += [cancel_in_time(order) for order in waiting]
-        return dict(zip([*orders, *waiting], await asyncio.gather(*runs), strict=True))
+    async with bench.worker("workflow:OrderWorkflow", given=given, plan=plan) as worker:
+        runs = (worker.attempt("OrderWorkflow", order) for order in orders)
+        return dict(zip(orders, await asyncio.gather(*runs), strict=True))
 
 
 def _expect_nothing_left(ledger: Ledger, order: str, moment: str, run: Run) -> None:
@@ -133,7 +128,7 @@ WAIT = "in der Wartezeit"
 async def ohne_abbruch(bench: Bench) -> None:
     """Ohne Abbruch bleibt alles, wie es war."""
     ledger = Ledger(rejects=["NL-2"])
-    runs = await _orders(bench, ledger, ["NL-1", "NL-2"])
+    runs = await _orders(bench, ledger, "NL-1", "NL-2")
     expect(
         runs["NL-1"].status == "COMPLETED" and not ledger.undone["NL-1"],
         wo="Ein Auftrag ohne Störung",
@@ -154,7 +149,11 @@ async def abbruch_vorwaerts(bench: Bench) -> None:
     moments = {f"NL-{number}": name for number, name in enumerate(STEPS, start=3)}
     moments["NL-6"] = "ship_parcel"
     ledger = Ledger(cancels=moments, rejects=["NL-6"])
-    runs = await _orders(bench, ledger, list(moments), waiting=["NL-7"])
+    in_steps, in_timer = await asyncio.gather(
+        _orders(bench, ledger, *moments),
+        _orders(bench, ledger, "NL-7", plan=WHILE_WAITING),
+    )
+    runs = in_steps | in_timer
     for order in ("NL-7", *moments):
         run = runs[order]
         moment = f"während `{moments[order]}`" if order in moments else WAIT
@@ -175,7 +174,7 @@ async def abbruch_rueckwaerts(bench: Bench) -> None:
     """Ein Abbruch auf dem Rückweg hält ihn nicht auf."""
     moments = {f"NL-{number}": name for number, name in enumerate(UNDO, start=8)}
     ledger = Ledger(cancels=moments, rejects=list(moments))
-    runs = await _orders(bench, ledger, list(moments))
+    runs = await _orders(bench, ledger, *moments)
     for order, name in moments.items():
         run, moment = runs[order], f"auf dem Rückweg, während `{name}`"
         _expect_nothing_left(ledger, order, moment, run)
