@@ -4,21 +4,31 @@ import asyncio
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sysconfig
+import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from dauerlauf.cli import main
 from dauerlauf.errors import DauerlaufError
+from dauerlauf.exercises import Failed, authoring, pruefe
 from dauerlauf.exercises import bench as bench_module
 from dauerlauf.exercises.checks import Wrong
-from dauerlauf.exercises.definition import exercises, find
+from dauerlauf.exercises.definition import exercises, find, read
+from dauerlauf.exercises.notebook import Report
 from dauerlauf.exercises.runner import Outcome, check
 from dauerlauf.exercises.workspace import PROGRESS, Progress, Workspace
 from dauerlauf.timelapse import Timelapse
 
 KNOWN = exercises()
-FIRST = find("1.1", KNOWN)
+FIRST = find("erster-workflow", KNOWN)
+PREDICT = find("zwei-fehlversuche", KNOWN)
+SAGA = find("kompensation-zu-spaet", KNOWN)
 SOLUTION = (FIRST.solution / "workflow.py").read_text(encoding="utf-8")
 CALL = re.search(r"        return await .*\n        \)\n", SOLUTION, re.DOTALL)
 assert CALL is not None
@@ -28,7 +38,7 @@ BODY = CALL[0]
 def _answer(folder: Path, workflow: str | None) -> Path:
     """Ein Ordner wie der einer Leserin, mit diesem `workflow.py`."""
     folder.mkdir(parents=True)
-    shutil.copyfile(FIRST.solution / "postausgang.py", folder / "postausgang.py")
+    shutil.copyfile(FIRST.start / "postausgang.py", folder / "postausgang.py")
     if workflow is not None:
         (folder / "workflow.py").write_text(workflow, encoding="utf-8")
     return folder
@@ -68,7 +78,12 @@ HOSTILE = [
         "Prozess Ihres Workers",
         "mitten in der Arbeit beendet",
     ),
-    Hostile("sys.exit im Workflow", f"import sys\n{_body('sys.exit(0)')}", "Workflow", "SystemExit"),
+    Hostile(
+        "sys.exit im Workflow",
+        f"import sys\n{_body('sys.exit(0)')}",
+        "Workflow-Task|Prozess Ihres Workers",
+        "`sys.exit`",
+    ),
     Hostile("Endlosschleife", _body("while True:", "    pass"), r"workflow\.py, Zeile", "gibt länger als 2 s nicht ab"),
     Hostile(
         "Uhr",
@@ -172,6 +187,74 @@ def test_eine_falsche_antwort_muss_genau_einmal_passen(tmp_path: Path) -> None:
         Wrong("mehrfach", changes=(("order", ""),), expected="x").write(FIRST.solution, tmp_path)
 
 
+def test_ein_befund_ist_nur_der_erwartete_wenn_er_es_sagt() -> None:
+    failed = Outcome(FIRST, (), "absturz", "Titel", Failed(wo="hier", warum="darum", weiter="dahin"))
+    assert [failed.answers_to(one) for one in ("absturz", "darum", "Titel", "anderes", "")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert not Outcome(FIRST, ("alles",)).answers_to("absturz")
+
+
+PREDICTION = """\
+from dauerlauf.exercises import Question
+
+
+async def truth(bench):
+    return {"anzahl": 3, "dauer": 1.5, "art": "Timer", "namen": ["a", "b"], "menge": ["x", "y"]}
+
+
+def explain(answer, truth):
+    return f"Sie nennen {answer}.", "Zählen Sie nach."
+
+
+QUESTIONS = (
+    Question("anzahl", "Wie viele?", int, explain),
+    Question("dauer", "Wie lange?", float, explain),
+    Question("art", "Was?", str, explain, choices=("Timer", "Signal")),
+    Question("namen", "Welche der Reihe nach?", list, explain),
+    Question("menge", "Welche?", list, explain, ordered=False),
+)
+"""
+RIGHT = {"anzahl": "3", "dauer": "1.5", "art": '"Timer"', "namen": '["a", "b"]', "menge": '["y", "x"]'}
+
+
+@pytest.mark.parametrize(
+    ("answers", "wo", "warum"),
+    [
+        ({}, None, ""),
+        ({"dauer": "2"}, "Feld „dauer“", "Sie nennen 2."),
+        ({"namen": '["b", "a"]'}, "Feld „namen“", "Sie nennen"),
+        ({"menge": '["x"]'}, "Feld „menge“", "Sie nennen"),
+        ({"anzahl": "-1"}, "Feld „anzahl“", "noch keine Antwort"),
+        ({"art": '""'}, "Feld „art“", "noch keine Antwort"),
+        ({"anzahl": "3.0"}, "Feld „anzahl“", "erwartet ist eine ganze Zahl"),
+        ({"anzahl": "true"}, "Feld „anzahl“", "erwartet ist eine ganze Zahl"),
+        ({"art": '"Query"'}, "Feld „art“", "steht nicht zur Wahl"),
+        ({"dauer": ""}, "antwort.toml, Zeile 2", "keine Antwort in TOML"),
+        ({"dauer": "1.5\n[art"}, "antwort.toml, Zeile 3", "keine Antwort in TOML"),
+    ],
+)
+async def test_antworten_einer_vorhersage(
+    timelapse: Timelapse, tmp_path: Path, answers: dict[str, str], wo: str | None, warum: str
+) -> None:
+    folder = tmp_path / "kapitel07" / "aufgaben" / "01_frage"
+    folder.mkdir(parents=True)
+    (folder / "pruefung.py").write_text(PREDICTION, encoding="utf-8")
+    lines = [f"{name} = {value}\n" for name, value in {**RIGHT, **answers}.items()]
+    (tmp_path / "antwort.toml").write_text("".join(lines), encoding="utf-8")
+    failure = (await check(read(folder), tmp_path, timelapse)).failure
+    if wo is None:
+        assert failure is None
+    else:
+        assert failure is not None
+        assert wo in failure.wo
+        assert warum in failure.warum
+
+
 # Fortschritt und Ordner
 
 
@@ -227,12 +310,11 @@ def test_abbruch_beim_schreiben_laesst_den_alten_stand(space: Workspace, monkeyp
 
 
 def test_die_naechste_uebung_ist_die_zuletzt_bearbeitete_offene(space: Workspace) -> None:
-    saga = find("7.1", KNOWN)
     assert space.current(KNOWN) == FIRST
-    space.update(saga, lambda state: state)
-    assert space.current(KNOWN) == saga
-    space.update(saga, lambda state: replace(state, solved=True))
-    following = KNOWN[(KNOWN.index(saga) + 1) % len(KNOWN)]
+    space.update(SAGA, lambda state: state)
+    assert space.current(KNOWN) == SAGA
+    space.update(SAGA, lambda state: replace(state, solved=True))
+    following = KNOWN[(KNOWN.index(SAGA) + 1) % len(KNOWN)]
     assert space.current(KNOWN) == following
     for one in KNOWN:
         space.update(one, lambda state: replace(state, solved=True))
@@ -258,3 +340,230 @@ def test_im_ordner_liegt_nichts_was_prueft_oder_verraet(space: Workspace) -> Non
         text = (space.place(one) / "aufgabe.md").read_text(encoding="utf-8")
         assert one.goal in text
         assert not any(hint in text for hint in one.hints)
+
+
+# Die Kommandozeile
+
+PROGRAM = Path(sysconfig.get_path("scripts")) / "dauerlauf"
+
+
+def _run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main(["uebe", *arguments])
+    shown = capfd.readouterr()
+    return int(end.value.code or 0), shown.out, shown.err
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ein leerer Arbeitsordner."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["7.l"], "meinten Sie „7."),
+        (["komensation-zu-spat"], f"meinten Sie „{SAGA.number}“ (Kompensation zu spät vorgemerkt)"),
+        (["99.9"], "Die Übung „99.9“ gibt es nicht; `dauerlauf uebe --liste` zeigt alle."),
+        (["--tipp", "--neu"], "--tipp und --neu gehen nicht zusammen"),
+        (["1.1", "--alle"], "--alle gilt für alle Übungen; lassen Sie „1.1“ weg."),
+        (["--alle"], "Sie haben noch keine Übung begonnen"),
+        (["--laut"], "Die Option „--laut“ gibt es hier nicht"),
+        (["1.1", "--loesung"], "bestätigen Sie mit --ja"),
+        (["--ordner", "/dev/null"], "„/dev/null“ ist kein Ordner"),
+        (["--ordner", "/proc/uebungen", "1.1"], "lässt sich nicht benutzen"),
+    ],
+)
+def test_falscher_aufruf_endet_mit_einem_satz(
+    capfd: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    code, _, error = _run(capfd, *arguments)
+    assert (code, error.count("\n")) == (2, 1)
+    assert says in error
+
+
+def test_erst_die_aufgabe_dann_der_befund_dann_geloest(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _run(capfd, "1.1")
+    assert code == 1
+    assert FIRST.goal in out
+    assert "uebungen/1.1-erster-workflow/workflow.py" in out
+    assert "Wo: workflow.py, Zeile" in out
+    assert "postausgang.py\n" not in out.split("Ihre Dateien:")[1]
+    shutil.copyfile(FIRST.solution / "workflow.py", here / "uebungen" / FIRST.name / "workflow.py")
+    code, out, _ = _run(capfd)
+    assert code == 0
+    assert FIRST.goal not in out
+    assert FIRST.why.splitlines()[0] in out
+    assert f"Als Nächstes: {KNOWN[1].number}" in out
+    code, out, _ = _run(capfd, "1.1", "--loesung")
+    assert code == 0
+    assert BODY.strip() in out
+    assert "1.1 gelöst, 0 Tipps, 2 Versuche, Lösung gesehen" in (here / "uebungen" / PROGRESS).read_text("utf-8")
+
+
+def test_drei_tipps_nacheinander_und_gezaehlt(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shown = [_run(capfd, SAGA.number, "--tipp")[1] for _ in range(4)]
+    for number, out in zip((1, 2, 3, 3), shown, strict=True):
+        assert f"Tipp {number} von 3" in out
+        assert SAGA.hints[number - 1].splitlines()[0] in out
+    assert "--loesung" in shown[2]
+    assert f"{SAGA.number} offen, 3 Tipps, 0 Versuche" in (here / "uebungen" / PROGRESS).read_text("utf-8")
+
+
+def test_alle_prueft_was_begonnen_ist(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    space = Workspace(here / "uebungen")
+    space.prepare(FIRST)
+    space.prepare(PREDICT)
+    shutil.copyfile(FIRST.solution / "workflow.py", space.place(FIRST) / "workflow.py")
+    code, out, _ = _run(capfd, "--alle")
+    assert code == 1
+    assert f"1 von 2 begonnenen Übungen gelöst; {len(KNOWN) - 2} noch nicht begonnen." in out
+    code, out, _ = _run(capfd, "--liste")
+    assert code == 0
+    assert re.search(r"1\.1 +gelöst +Ihr erster Workflow", out)
+    assert re.search(rf"{re.escape(SAGA.number)} +neu +Kompensation", out)
+    assert f"1 von {len(KNOWN)} Übungen gelöst." in out
+
+
+def test_beobachten_prueft_nach_dem_speichern_und_endet_mit_strg_c(here: Path) -> None:
+    folder = here / "uebungen" / FIRST.name
+    process = subprocess.Popen(
+        [PROGRAM, "uebe", "1.1", "--beobachte"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    took = []
+    watchdog = threading.Timer(90, process.kill)
+    watchdog.start()
+
+    def until(text: str) -> str:
+        seen = ""
+        for line in process.stdout or ():
+            seen += line
+            if text in line:
+                return seen
+        raise AssertionError(f"„{text}“ kam nicht; gedruckt wurde: {seen}")
+
+    try:
+        until("--tipp")
+        for written, says in (
+            (SOLUTION.replace("order: Order)", "order: Order"), "Python kann die Datei nicht lesen"),
+            (SOLUTION, "Als Nächstes:"),
+            (None, "Die Datei fehlt."),
+            (SOLUTION, "Als Nächstes:"),
+        ):
+            began = time.monotonic()
+            if written is None:
+                (folder / "workflow.py").unlink()
+            else:
+                (folder / "workflow.py").write_text(written, encoding="utf-8")
+            until(says)
+            took.append(time.monotonic() - began)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(30) == 0
+        assert "Traceback" not in rest
+        assert "Beendet." in rest
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+    print("Vom Speichern bis zum Befund:", ", ".join(f"{one:.2f} s" for one in took))
+
+
+def test_pruefe_im_notebook_laeuft_in_einer_laufenden_event_loop(here: Path) -> None:
+    async def cell() -> tuple[Report, Report]:
+        first = pruefe("1.1")
+        shutil.copyfile(FIRST.solution / "workflow.py", here / "uebungen" / FIRST.name / "workflow.py")
+        return first, pruefe("1.1")
+
+    first, second = asyncio.run(cell())
+    assert (first.solved, second.solved) == (False, True)
+    assert "noch nicht: Der Workflow ruft die Activity auf" in repr(first)
+    assert "Gelöst: Der Workflow sagt, was geschehen soll" in repr(second)
+    assert "<dt><strong>Warum</strong></dt>" in first._repr_html_()
+    assert "1.1 gelöst, 0 Tipps, 2 Versuche" in (here / "uebungen" / PROGRESS).read_text("utf-8")
+
+
+# Das Gerüst einer neuen Übung
+
+
+def test_geruest_ist_vollstaendig_und_faellt_durch_bis_es_gefuellt_ist(tmp_path: Path) -> None:
+    chapter = tmp_path / "examples" / "kapitel07"
+    chapter.mkdir(parents=True)
+    for number, title, rung in (("7.1", "Ein Größenmaß", "bauen"), ("7.3", "Wie oft?", "vorhersagen")):
+        authoring.create(tmp_path, number, title, rung)
+    known = exercises([chapter])
+    assert [one.name for one in known] == ["7.1-ein-groessenmass", "7.3-wie-oft"]
+    found: dict[str, list[str]] = {}
+    for exercise, text in authoring.missing(known, []):
+        found.setdefault(exercise.number, []).append(text)
+    assert found["7.3"][0] == "In der Zählung fehlt 7.2."
+    for texts in found.values():
+        for part in ("(ziel)", "(lernziel)", "(## Warum)", "genau 3", "gleicht der Lösung", "0 falsche Antworten"):
+            assert any(part in text for text in texts), part
+
+
+def test_befehl_legt_das_geruest_im_projekt_an(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for folder in ("src/dauerlauf", "examples/kapitel07", "book"):
+        (here / folder).mkdir(parents=True)
+    (here / "mkdocs.yml").touch()
+    with pytest.raises(SystemExit) as end:
+        main(["neue-uebung", "7.1", "Wie oft?", "--stufe", "vorhersagen"])
+    assert not end.value.code
+    place = here / "examples/kapitel07/aufgaben/01_wie_oft"
+    assert str(place) in capfd.readouterr().out
+    assert (place / "start/antwort.toml").is_file()
+    with pytest.raises(SystemExit) as end:
+        main(["neue-uebung", "7.1", "Noch eine", "--stufe", "bauen"])
+    assert end.value.code == 2
+    assert "Die Nummer 7.1 ist vergeben" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("7", "Titel", "bauen"), "ist keine Nummer"),
+        (("7.0", "Titel", "bauen"), "ist keine Nummer"),
+        (("77.1", "Titel", "bauen"), "Das Kapitel 77 gibt es noch nicht"),
+        (("7.1", "Titel", "baun"), "Die Stufe „baun“ gibt es nicht"),
+        (("7.1", "???", "bauen"), "mindestens einen Buchstaben"),
+    ],
+)
+def test_geruest_lehnt_unmoegliches_ab(tmp_path: Path, arguments: tuple[str, str, str], says: str) -> None:
+    (tmp_path / "examples" / "kapitel07").mkdir(parents=True)
+    with pytest.raises(DauerlaufError, match=re.escape(says)):
+        authoring.create(tmp_path, *arguments)
+
+
+def test_geruest_ueberschreibt_keine_nummer(tmp_path: Path) -> None:
+    (tmp_path / "examples" / "kapitel07").mkdir(parents=True)
+    authoring.create(tmp_path, "7.1", "Eins", "bauen")
+    with pytest.raises(DauerlaufError, match=r"Die Nummer 7\.1 ist vergeben: „Eins“"):
+        authoring.create(tmp_path, "7.1", "Zwei", "bauen")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("muster: saga", "muster: sago"), "Das Muster „sago“ gibt es nicht."),
+        (("stufe: reparieren", "stufe: repariern"), "Die Stufe „repariern“ gibt es nicht"),
+        (("## Tipp 2", "## Typ 2"), "Jede Übung hat genau 3"),
+        (("## Warum", "## Wieso"), "(## Warum)"),
+        (("## Warum", "## Anforderungen\n\n## Warum"), "„## Anforderungen“ erscheint nirgends"),
+    ],
+)
+def test_pruefe_nennt_was_einer_uebung_fehlt(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    copy = tmp_path / "kapitel07" / "aufgaben" / "01_kompensation_zu_spaet"
+    shutil.copytree(SAGA.folder, copy)
+    assert list(authoring.missing(exercises([tmp_path / "kapitel07"]), ["saga"])) == []
+    description = copy / "aufgabe.md"
+    description.write_text(description.read_text("utf-8").replace(*change), encoding="utf-8")
+    assert any(says in text for _, text in authoring.missing(exercises([tmp_path / "kapitel07"]), ["saga"]))

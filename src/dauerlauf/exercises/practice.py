@@ -49,13 +49,15 @@ class Practice:
 
     def check(self, exercise: Exercise) -> int:
         """Zeigt beim ersten Mal die Aufgabe und prüft, was im Ordner liegt; 0, wenn sie gelöst ist."""
-        self._begin(exercise)
+        shown = self._begin(exercise)
+        if shown:
+            self._print("So steht es:")
 
         async def once() -> Outcome:
             async with timelapse() as env:
                 return await check(exercise, self._workspace.place(exercise), env)
 
-        return self._report(run_async(once()))
+        return self._report(run_async(once()), heading=not shown)
 
     def watch(self, exercise: Exercise) -> int:
         """Prüft nach jedem Speichern, bis Strg-C; 0, wenn die Übung am Ende gelöst ist."""
@@ -78,11 +80,15 @@ class Practice:
             return changed.parent == place and changed.suffix in (".py", ".toml", ".json")
 
         async with timelapse() as env:
-            last[0] = await self._watched_check(exercise, env)
             # Der Ordner darüber: Manche Editoren ersetzen die Datei, manche Leute löschen den Ordner.
-            async for _ in awatch(place.parent, watch_filter=ours, debounce=SETTLE * 4, step=SETTLE):
-                self._out.rule(style="dim")
+            changes = awatch(place.parent, watch_filter=ours, debounce=SETTLE * 4, step=SETTLE)
+            while True:
+                # Wer speichert, während geprüft wird, soll nicht warten müssen, bis er noch einmal speichert.
+                following = asyncio.ensure_future(anext(changes))
+                await asyncio.sleep(0)
                 last[0] = await self._watched_check(exercise, env)
+                await following
+                self._out.rule(style="dim")
 
     async def _watched_check(self, exercise: Exercise, env: Timelapse) -> int:
         return self._report(await check(exercise, self._workspace.place(exercise), env))
@@ -106,7 +112,7 @@ class Practice:
         outcomes = run_async(every())
         for outcome in outcomes:
             exercise = outcome.exercise
-            self._record(outcome)
+            self._workspace.record(exercise, solved=outcome.solved)
             self._line(exercise, "gelöst" if outcome.solved else "offen", outcome.failed_title)
         solved = sum(outcome.solved for outcome in outcomes)
         rest = len(self._known) - len(begun)
@@ -153,7 +159,7 @@ class Practice:
             self._print(f"Ihre bisherigen Dateien: {backup}")
         return 0
 
-    def list(self) -> int:
+    def show_list(self) -> int:
         """Druckt alle Übungen nach Kapiteln mit ihrem Stand."""
         states = self._workspace.progress()
         chapter = None
@@ -174,7 +180,8 @@ class Practice:
         self._print(f"Alle {len(self._known)} Übungen sind gelöst. `dauerlauf uebe --alle` prüft sie noch einmal.")
         return 0
 
-    def _begin(self, exercise: Exercise, *, always: bool = False) -> None:
+    def _begin(self, exercise: Exercise, *, always: bool = False) -> bool:
+        """Legt die Dateien an, wenn sie fehlen; gibt zurück, ob die Aufgabe auf dem Bildschirm steht."""
         new = self._workspace.prepare(exercise)
         if new or always:
             self._heading(exercise)
@@ -185,16 +192,12 @@ class Practice:
                 self._print(f"  {file}")
             self._print("")
         self._workspace.update(exercise, lambda state: state)
+        return new or always
 
-    def _record(self, outcome: Outcome) -> None:
-        self._workspace.update(
-            outcome.exercise,
-            lambda state: replace(state, attempts=state.attempts + 1, solved=state.solved or outcome.solved),
-        )
-
-    def _report(self, outcome: Outcome) -> int:
-        self._record(outcome)
-        self._heading(outcome.exercise)
+    def _report(self, outcome: Outcome, *, heading: bool = True) -> int:
+        self._workspace.record(outcome.exercise, solved=outcome.solved)
+        if heading:
+            self._heading(outcome.exercise)
         for title in outcome.passed:
             self._out.print(Text.assemble(("  bestanden   ", "green"), title), soft_wrap=True)
         if outcome.failure is None:
@@ -273,7 +276,7 @@ def run(number: str | None, folder: Path, *, action: str | None, yes: bool) -> i
         if action in ("alle", "liste"):
             if number:
                 raise DauerlaufError(f"--{action} gilt für alle Übungen; lassen Sie „{number}“ weg.")
-            return practice.check_all() if action == "alle" else practice.list()
+            return practice.check_all() if action == "alle" else practice.show_list()
         exercise = practice.choose(number)
         if exercise is None:
             return practice.all_done()

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 # Lücke: Diese Grenzen gelten vorwärts wie rückwärts.
 OPTIONS: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=30),
+    "start_to_close_timeout": timedelta(seconds=10),
     "schedule_to_close_timeout": timedelta(minutes=10),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=10), maximum_attempts=3

@@ -53,7 +53,7 @@ class OrderWorkflow:
         number: str = await workflow.execute_activity(
             step,
             order_id,
-            start_to_close_timeout=timedelta(seconds=30),
+            start_to_close_timeout=timedelta(seconds=10),
             retry_policy=RetryPolicy(maximum_attempts=3),
             # Erst abwarten, wie die laufende Activity ausgeht, dann kompensieren.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -67,5 +67,5 @@ class OrderWorkflow:
         """Nimmt alles zurück, das Letzte zuerst. Fertig."""
         for undo in reversed(self._undo):
             await workflow.execute_activity(
-                undo, order_id, start_to_close_timeout=timedelta(seconds=30)
+                undo, order_id, start_to_close_timeout=timedelta(seconds=10)
             )

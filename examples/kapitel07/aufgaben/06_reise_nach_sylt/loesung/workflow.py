@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     import anbieter
 
-LONGEST = timedelta(seconds=30)
+LONGEST = timedelta(seconds=10)
 
 
 @workflow.defn

@@ -13,7 +13,7 @@ async def declare(task_queue: str, number: int) -> None:
         "declare",
         number,
         task_queue=task_queue,
-        start_to_close_timeout=timedelta(seconds=30),
+        start_to_close_timeout=timedelta(seconds=10),
     )
 
 
