@@ -18,6 +18,8 @@ ORDERS = 6
 WORKERS = 2
 PARCELS = 10
 PATIENCE = 30.0
+SHORT_OF_THE_HOUR = timedelta(minutes=50)
+"""Fern von 45 und 60 Minuten, wenn der Vorrat wieder reicht: Einige Sekunden ändern nichts."""
 
 
 class Customs:
@@ -117,7 +119,7 @@ async def truth(bench: Bench) -> Mapping[str, Any]:
             "je_queue": len(by_queue.asked),
             "je_platz": len(by_slot.asked),
             "je_auftrag": sum(not _waited(one) for one in short),
-            "erste_stunde": _scheduled(long, timedelta(hours=1)),
+            "in_50_minuten": _scheduled(long, SHORT_OF_THE_HOUR),
         }
 
 
@@ -158,12 +160,11 @@ def _per_order(answer: int, truth: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def _first_hour(answer: int, truth: Mapping[str, Any]) -> tuple[str, str]:
+def _first_minutes(answer: int, truth: Mapping[str, Any]) -> tuple[str, str]:
     return (
-        f"Sie nennen {answer}, in der ersten Stunde sind es {truth['erste_stunde']}. Der Vorrat beginnt voll und füllt sich "
-        "während der Stunde weiter; das Limit des Zolls kennt kein Guthaben aus der Zeit davor.",
-        "Schreiben Sie auf, was zur Minute 0 hinausgeht und wann danach jeweils wieder ein ganzes Token da ist. Die "
-        "60. Minute gehört nicht mehr dazu.",
+        f"Sie nennen {answer}, in den ersten 50 Minuten sind es {truth['in_50_minuten']}. Der Vorrat beginnt voll und füllt sich "
+        "währenddessen weiter; das Limit des Zolls kennt kein Guthaben aus der Zeit davor.",
+        "Schreiben Sie auf, was zur Minute 0 hinausgeht und wann danach jeweils wieder ein ganzes Token da ist.",
     )
 
 
@@ -173,7 +174,10 @@ QUESTIONS = (
     Question("je_platz", "Wie viele kommen mit `per_slot` an?", int, _per_slot),
     Question("je_auftrag", "Wie viele kommen mit eigenem Vorrat an?", int, _per_order),
     Question(
-        "erste_stunde", "Wie viele kommen in der ersten Stunde an?", int, _first_hour
+        "in_50_minuten",
+        "Wie viele kommen in den ersten 50 Minuten an?",
+        int,
+        _first_minutes,
     ),
 )
 GIVEN = ("worker.py", "workflow.py")
@@ -201,7 +205,7 @@ WRONG = (
     ),
     Wrong(
         "der Vorrat ist das Limit",
-        answers={"erste_stunde": 4},
-        expected="füllt sich während der Stunde weiter",
+        answers={"in_50_minuten": 4},
+        expected="füllt sich währenddessen weiter",
     ),
 )
