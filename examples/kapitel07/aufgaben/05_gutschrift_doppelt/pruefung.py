@@ -45,8 +45,8 @@ def _expect_one_refund_each(
             expect(
                 refunds,
                 wo=f"Buch der Bank, {means} zum Auftrag {order}, {moment}",
-                warum=f"Abgebucht sind {_euro(cents)}, gutgeschrieben ist nichts. `refund` lief, aber unter einem Schlüssel, "
-                "den die Bank schon von einer anderen Zahlung kannte.",
+                warum=f"Abgebucht sind {_euro(cents)}, gutgeschrieben ist nichts. So sieht es aus, wenn `refund` einen "
+                "Schlüssel nennt, den die Bank schon von einer anderen Buchung kennt.",
                 weiter="Der Schlüssel muss die Aufträge unterscheiden und in einem Auftrag jede Zahlung, auch zwei gleich hohe.",
             )
             expect(

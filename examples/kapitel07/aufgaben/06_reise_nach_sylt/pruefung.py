@@ -175,7 +175,7 @@ async def alles_gebucht(bench: Bench) -> None:
         expect(
             run.status == "COMPLETED" and run.result == wanted,
             wo=f"Ergebnis einer Reise {what}",
-            warum=f"Sie endet {run.status} mit {run.result!r} {run.reason}, erwartet ist {wanted!r}. Gerufen wurden: "
+            warum=f"Sie endet {run.status} mit {run.reason or run.result!r}, erwartet ist {wanted!r}. Gerufen wurden: "
             f"{', '.join(providers.calls[trip]) or 'keine'}.",
             weiter="Buchen Sie Fähre, Hotel und Auto nacheinander, jede mit vier Versuchen, und geben Sie die Nummern zurück.",
         )
