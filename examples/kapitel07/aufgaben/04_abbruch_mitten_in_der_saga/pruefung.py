@@ -13,6 +13,7 @@ from dauerlauf.history import event_name
 
 STEPS = ("reserve_stock", "charge_payment", "ship_parcel")
 UNDO = ("recall_parcel", "refund_payment", "release_stock")
+WAIT = "in der Wartezeit"
 LEFT = {
     "reserve_stock": "Ware reserviert",
     "charge_payment": "49,90 € abgebucht",
@@ -122,9 +123,6 @@ def _expect_nothing_left(ledger: Ledger, order: str, moment: str, run: Run) -> N
     )
 
 
-WAIT = "in der Wartezeit"
-
-
 async def ohne_abbruch(bench: Bench) -> None:
     """Ohne Abbruch bleibt alles, wie es war."""
     ledger = Ledger(rejects=["NL-2"])
@@ -134,6 +132,12 @@ async def ohne_abbruch(bench: Bench) -> None:
         wo="Ein Auftrag ohne Störung",
         warum=f"Er endet {runs['NL-1'].status} und kompensiert: {', '.join(ledger.undone['NL-1']) or 'nichts'}.",
         weiter="Zurückgenommen wird nur nach einem Fehler oder einem Abbruch.",
+    )
+    expect(
+        runs["NL-1"].count("TimerStarted"),
+        wo="Event History eines Auftrags ohne Störung",
+        warum="Darin steht kein TimerStarted; die 30 Minuten, in denen jeder absagen darf, gibt es nicht mehr.",
+        weiter="Lassen Sie die Wartezeit stehen; ergänzen Sie nur die drei Lücken.",
     )
     expect(
         runs["NL-2"].status == "FAILED" and ledger.undone["NL-2"] == list(UNDO),
