@@ -368,7 +368,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["7.l"], "meinten Sie „7."),
         (["komensation-zu-spat"], f"meinten Sie „{SAGA.number}“ (Kompensation zu spät vorgemerkt)"),
-        (["99.9"], "Die Übung „99.9“ gibt es nicht; `dauerlauf uebe --liste` zeigt alle."),
+        (["999"], "Die Übung „999“ gibt es nicht; `dauerlauf uebe --liste` zeigt alle."),
         (["--tipp", "--neu"], "--tipp und --neu gehen nicht zusammen"),
         (["1.1", "--alle"], "--alle gilt für alle Übungen; lassen Sie „1.1“ weg."),
         (["--alle"], "Sie haben noch keine Übung begonnen"),
