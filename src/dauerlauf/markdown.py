@@ -45,6 +45,11 @@ Abschnitt fehlt, Option unbekannt ...), bricht den Bau ab und nennt Seite und Ze
     Szenarios. Ohne JavaScript und auf Papier erscheint das Bild. Die Direktive bringt ihr Skript und ihr Stylesheet
     mit, einmal je Seite; andere Seiten laden beides nicht.
 
+``::: aufgabe 7.2``
+    Eine Übung: Nummer, Titel, Stufe, Ziel, Text, der Befehl ``uv run dauerlauf uebe 7.2``, drei Tipps und die Lösung
+    mit ihrer Erklärung zum Aufklappen. Alles kommt aus dem Ordner der Übung; Anker ``aufgabe-7-2``. Im Text einer
+    Übung steht Code um vier Leerzeichen eingerückt, nicht zwischen Zäunen.
+
 ``::: kosten saga`` oder ``::: kosten saga/glatt saga/zahlung-scheitert``
     Tabelle mit Events, Workflow-Tasks, Activity-Versuchen und Größe der aufgezeichneten Historien, beim Bau gezählt.
 

@@ -55,6 +55,9 @@ _TURN = threading.Lock()
 """Nur ein Thread fragt zugleich nach dem Ende von Prozessen, und auch jeder Start fragt nach allen. Sonst liest einer
 den Exit-Code aus der Pipe, und `multiprocessing` meldet dem anderen 255 statt -9."""
 
+PRELOAD = ["dauerlauf.worker_process"]
+"""Module, die der Vermittler schon geladen hat; wer hier vor dem ersten Worker eines ergänzt, spart es jedem Kind."""
+
 _PROCESS = "dauerlauf-worker"
 _UNGUARDED = 99
 """Exit-Code eines Kindes, das beim Laden des Skripts selbst einen Worker starten wollte."""
@@ -215,7 +218,7 @@ def spawn(target: Callable[[Any, Connection], None], order: Any, identity: str) 
         # Ein Kind, das noch nicht in `_child` ist, lädt gerade das Skript. Ohne dieses Ende druckte es einen Traceback.
         os._exit(_UNGUARDED)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dauerlauf.worker_process"])
+    context.set_forkserver_preload(PRELOAD)
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(order, theirs), daemon=True, name=_PROCESS)
     with _TURN:

@@ -160,7 +160,9 @@ def test_direktive_gilt_in_call_outs_aber_nicht_in_code(project: Path) -> None:
         ('::: listing docs/beispiel.py#buchen "A"', "beginnt weder mit einem Kapitel"),
         ('::: listing tests/beispiel.py#buchen "A', "nicht lesbar"),
         ('::: listing tests/beispiel.py#buchen "A" "B"', "höchstens einen Text"),
-        ("::: listung tests/beispiel.py", "gibt es nicht; es gibt beweis"),
+        ("::: listung tests/beispiel.py", "gibt es nicht; es gibt aufgabe, beweis"),
+        ("::: aufgabe 99.9", "Die Übung „99.9“ gibt es nicht"),
+        ("::: aufgabe", "Ziele oder Schalter"),
         ('::: beweis tests/fehlt.py::test_y "A"', "Testdatei tests/fehlt.py"),
         ('::: beweis tests/test_x.py::test_z "A"', "keinen Test „test_z“"),
         ('::: beweis tests/test_x.py::helper "A"', "nennt keinen Test"),
@@ -235,6 +237,22 @@ def test_beweis_zeigt_den_test_und_den_befehl(project: Path) -> None:
     html = render(project, '::: beweis tests/test_x.py::TestX::test_y "Es stimmt."')
     assert "uv run --group test pytest tests/test_x.py::TestX::test_y" in html
     assert find_test(project, "tests/test_x.py::TestX::test_y").startswith("@mark\nasync def test_y(self):\n    assert")
+
+
+def test_aufgabe_zeigt_befehl_tipps_und_loesung_zum_aufklappen() -> None:
+    html = render(ROOT, "Davor.\n\n::: aufgabe 7.1\n\nDanach.")
+    box = html.split("Davor.</p>")[1].split("<p>Danach.")[0]
+    assert 'id="aufgabe-7-1"' in box
+    assert "Kompensation zu spät vorgemerkt" in box
+    assert "Reparieren" in box
+    assert "<code>uv run dauerlauf uebe 7.1</code>" in box
+    folded = [part.split("</summary>")[0] for part in box.split("<summary>")[1:]]
+    assert folded == ["Tipp 1", "Tipp 2", "Tipp 3", "Lösung"]
+    assert "<details open" not in box
+    before, after = box.split("<summary>Lösung")
+    assert "<code>dienste.py</code>" in before
+    assert "undo" in after.replace("<span", "")
+    assert "nur die\nAntwort ging verloren" in after
 
 
 def test_ausgabe_wird_ein_terminal_mit_kopierbarem_befehl(project: Path) -> None:

@@ -4,15 +4,23 @@ import asyncio
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sysconfig
+import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from dauerlauf.cli import main
 from dauerlauf.errors import DauerlaufError
+from dauerlauf.exercises import authoring, pruefe
 from dauerlauf.exercises import bench as bench_module
 from dauerlauf.exercises.checks import Wrong
 from dauerlauf.exercises.definition import exercises, find
+from dauerlauf.exercises.notebook import Report
 from dauerlauf.exercises.runner import Outcome, check
 from dauerlauf.exercises.workspace import PROGRESS, Progress, Workspace
 from dauerlauf.timelapse import Timelapse
@@ -68,7 +76,12 @@ HOSTILE = [
         "Prozess Ihres Workers",
         "mitten in der Arbeit beendet",
     ),
-    Hostile("sys.exit im Workflow", f"import sys\n{_body('sys.exit(0)')}", "Workflow", "SystemExit"),
+    Hostile(
+        "sys.exit im Workflow",
+        f"import sys\n{_body('sys.exit(0)')}",
+        "Workflow-Task|Prozess Ihres Workers",
+        "`sys.exit`",
+    ),
     Hostile("Endlosschleife", _body("while True:", "    pass"), r"workflow\.py, Zeile", "gibt länger als 2 s nicht ab"),
     Hostile(
         "Uhr",
@@ -258,3 +271,215 @@ def test_im_ordner_liegt_nichts_was_prueft_oder_verraet(space: Workspace) -> Non
         text = (space.place(one) / "aufgabe.md").read_text(encoding="utf-8")
         assert one.goal in text
         assert not any(hint in text for hint in one.hints)
+
+
+# Die Kommandozeile
+
+PROGRAM = Path(sysconfig.get_path("scripts")) / "dauerlauf"
+
+
+def _run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main(["uebe", *arguments])
+    shown = capfd.readouterr()
+    return int(end.value.code or 0), shown.out, shown.err
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ein leerer Arbeitsordner."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["7.l"], "meinten Sie „7.1“ (Kompensation zu spät vorgemerkt)"),
+        (["komensation-zu-spat"], "meinten Sie „7.1“"),
+        (["99.9"], "Die Übung „99.9“ gibt es nicht; `dauerlauf uebe --liste` zeigt alle."),
+        (["--tipp", "--neu"], "--tipp und --neu gehen nicht zusammen"),
+        (["7.1", "--alle"], "--alle gilt für alle Übungen; lassen Sie „7.1“ weg."),
+        (["--alle"], "Sie haben noch keine Übung begonnen"),
+        (["--laut"], "Die Option „--laut“ gibt es hier nicht"),
+        (["1.1", "--loesung"], "bestätigen Sie mit --ja"),
+        (["--ordner", "/dev/null"], "„/dev/null“ ist kein Ordner"),
+        (["--ordner", "/proc/uebungen", "1.1"], "lässt sich nicht benutzen"),
+    ],
+)
+def test_falscher_aufruf_endet_mit_einem_satz(
+    capfd: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    code, _, error = _run(capfd, *arguments)
+    assert (code, error.count("\n")) == (2, 1)
+    assert says in error
+
+
+def test_erst_die_aufgabe_dann_der_befund_dann_geloest(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _run(capfd, "1.1")
+    assert code == 1
+    assert FIRST.goal in out
+    assert "uebungen/1.1-erster-workflow/workflow.py" in out
+    assert "Wo: workflow.py, Zeile" in out
+    assert "postausgang.py\n" not in out.split("Ihre Dateien:")[1]
+    shutil.copyfile(FIRST.solution / "workflow.py", here / "uebungen" / FIRST.name / "workflow.py")
+    code, out, _ = _run(capfd)
+    assert code == 0
+    assert FIRST.goal not in out
+    assert FIRST.why.splitlines()[0] in out
+    assert f"Als Nächstes: {KNOWN[1].number}" in out
+    code, out, _ = _run(capfd, "1.1", "--loesung")
+    assert code == 0
+    assert BODY.strip() in out
+    assert "1.1 gelöst, 0 Tipps, 2 Versuche, Lösung gesehen" in (here / "uebungen" / PROGRESS).read_text("utf-8")
+
+
+def test_drei_tipps_nacheinander_und_gezaehlt(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shown = [_run(capfd, "7.1", "--tipp")[1] for _ in range(4)]
+    saga = find("7.1", KNOWN)
+    for number, out in zip((1, 2, 3, 3), shown, strict=True):
+        assert f"Tipp {number} von 3" in out
+        assert saga.hints[number - 1].splitlines()[0] in out
+    assert "--loesung" in shown[2]
+    assert "7.1 offen, 3 Tipps, 0 Versuche" in (here / "uebungen" / PROGRESS).read_text("utf-8")
+
+
+def test_alle_prueft_was_begonnen_ist(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    space = Workspace(here / "uebungen")
+    space.prepare(FIRST)
+    space.prepare(find("2.1", KNOWN))
+    shutil.copyfile(FIRST.solution / "workflow.py", space.place(FIRST) / "workflow.py")
+    code, out, _ = _run(capfd, "--alle")
+    assert code == 1
+    assert f"1 von 2 begonnenen Übungen gelöst; {len(KNOWN) - 2} noch nicht begonnen." in out
+    code, out, _ = _run(capfd, "--liste")
+    assert code == 0
+    assert re.search(r"1\.1 +gelöst +Ihr erster Workflow", out)
+    assert re.search(r"7\.1 +neu +Kompensation", out)
+    assert f"1 von {len(KNOWN)} Übungen gelöst." in out
+
+
+def test_beobachten_prueft_nach_dem_speichern_und_endet_mit_strg_c(here: Path) -> None:
+    folder = here / "uebungen" / FIRST.name
+    process = subprocess.Popen(
+        [PROGRAM, "uebe", "1.1", "--beobachte"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    took = []
+    watchdog = threading.Timer(90, process.kill)
+    watchdog.start()
+
+    def until(text: str) -> str:
+        seen = ""
+        for line in process.stdout or ():
+            seen += line
+            if text in line:
+                return seen
+        raise AssertionError(f"„{text}“ kam nicht; gedruckt wurde: {seen}")
+
+    try:
+        until("--tipp")
+        for written, says in (
+            (SOLUTION.replace("order: Order)", "order: Order"), "Python kann die Datei nicht lesen"),
+            (SOLUTION, "Als Nächstes:"),
+            (None, "Die Datei fehlt."),
+            (SOLUTION, "Als Nächstes:"),
+        ):
+            began = time.monotonic()
+            if written is None:
+                (folder / "workflow.py").unlink()
+            else:
+                (folder / "workflow.py").write_text(written, encoding="utf-8")
+            until(says)
+            took.append(time.monotonic() - began)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(30) == 0
+        assert "Traceback" not in rest
+        assert "Beendet." in rest
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+    print("Vom Speichern bis zum Befund:", ", ".join(f"{one:.2f} s" for one in took))
+
+
+def test_pruefe_im_notebook_laeuft_in_einer_laufenden_event_loop(here: Path) -> None:
+    async def cell() -> tuple[Report, Report]:
+        first = pruefe("1.1")
+        shutil.copyfile(FIRST.solution / "workflow.py", here / "uebungen" / FIRST.name / "workflow.py")
+        return first, pruefe("1.1")
+
+    first, second = asyncio.run(cell())
+    assert (first.solved, second.solved) == (False, True)
+    assert "noch nicht: Der Workflow ruft die Activity auf" in repr(first)
+    assert "Gelöst: Der Workflow sagt, was geschehen soll" in repr(second)
+    assert "<dt><strong>Warum</strong></dt>" in first._repr_html_()
+    assert "1.1 gelöst, 0 Tipps, 2 Versuche" in (here / "uebungen" / PROGRESS).read_text("utf-8")
+
+
+# Das Gerüst einer neuen Übung
+
+
+def test_geruest_ist_vollstaendig_und_faellt_durch_bis_es_gefuellt_ist(tmp_path: Path) -> None:
+    chapter = tmp_path / "examples" / "kapitel07"
+    chapter.mkdir(parents=True)
+    for number, title, rung in (("7.1", "Ein Größenmaß", "bauen"), ("7.3", "Wie oft?", "vorhersagen")):
+        authoring.create(tmp_path, number, title, rung)
+    known = exercises([chapter])
+    assert [one.name for one in known] == ["7.1-ein-groessenmass", "7.3-wie-oft"]
+    found: dict[str, list[str]] = {}
+    for exercise, text in authoring.missing(known, []):
+        found.setdefault(exercise.number, []).append(text)
+    assert found["7.3"][0] == "In der Zählung fehlt 7.2."
+    for texts in found.values():
+        for part in ("(ziel)", "(lernziel)", "(## Warum)", "genau 3", "gleicht der Lösung", "0 falsche Antworten"):
+            assert any(part in text for text in texts), part
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("7", "Titel", "bauen"), "ist keine Nummer"),
+        (("7.0", "Titel", "bauen"), "ist keine Nummer"),
+        (("77.1", "Titel", "bauen"), "Das Kapitel 77 gibt es noch nicht"),
+        (("7.1", "Titel", "baun"), "Die Stufe „baun“ gibt es nicht"),
+        (("7.1", "???", "bauen"), "mindestens einen Buchstaben"),
+    ],
+)
+def test_geruest_lehnt_unmoegliches_ab(tmp_path: Path, arguments: tuple[str, str, str], says: str) -> None:
+    (tmp_path / "examples" / "kapitel07").mkdir(parents=True)
+    with pytest.raises(DauerlaufError, match=re.escape(says)):
+        authoring.create(tmp_path, *arguments)
+
+
+def test_geruest_ueberschreibt_keine_nummer(tmp_path: Path) -> None:
+    (tmp_path / "examples" / "kapitel07").mkdir(parents=True)
+    authoring.create(tmp_path, "7.1", "Eins", "bauen")
+    with pytest.raises(DauerlaufError, match=r"Die Nummer 7\.1 ist vergeben: „Eins“"):
+        authoring.create(tmp_path, "7.1", "Zwei", "bauen")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("muster: saga", "muster: sago"), "Das Muster „sago“ gibt es nicht."),
+        (("stufe: reparieren", "stufe: repariern"), "Die Stufe „repariern“ gibt es nicht"),
+        (("## Tipp 2", "## Typ 2"), "Jede Übung hat genau 3"),
+        (("## Warum", "## Wieso"), "(## Warum)"),
+    ],
+)
+def test_pruefe_nennt_was_einer_uebung_fehlt(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    source = find("7.1", KNOWN).folder
+    copy = tmp_path / "kapitel07" / "aufgaben" / source.name
+    shutil.copytree(source, copy)
+    assert list(authoring.missing(exercises([tmp_path / "kapitel07"]), ["saga"])) == []
+    description = copy / "aufgabe.md"
+    description.write_text(description.read_text("utf-8").replace(*change), encoding="utf-8")
+    assert any(says in text for _, text in authoring.missing(exercises([tmp_path / "kapitel07"]), ["saga"]))

@@ -12,7 +12,7 @@ from markdown.blockparser import BlockParser
 from markdown.blockprocessors import BlockProcessor
 from markdown.treeprocessors import Treeprocessor
 
-from dauerlauf.book import catalogue, comparison, glossary, lexicon, listing, player, proof, run
+from dauerlauf.book import catalogue, comparison, exercise, glossary, lexicon, listing, player, proof, run
 from dauerlauf.book.page import PageContext, PageError
 from dauerlauf.errors import DauerlaufError
 
@@ -72,6 +72,7 @@ def parse(line: str, number: int = 0) -> Directive:
 Builder = Callable[[PageContext, Directive], Element]
 
 BUILDERS: dict[str, Builder] = {
+    "aufgabe": exercise.build,
     "listing": listing.build,
     "lauf": run.build,
     "spieler": player.build,

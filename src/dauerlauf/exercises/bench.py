@@ -27,6 +27,7 @@ from temporalio.exceptions import FailureError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from dauerlauf import worker_process
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.exercises.child import THREADS, Target, WorkerOrder, answer_calls
 from dauerlauf.faults import ActivityAction, FaultInjector, FaultPlan, Journal
@@ -51,6 +52,8 @@ HOPELESS_ATTEMPT = 20
 """Nach so vielen gescheiterten Versuchen gilt eine Activity als hoffnungslos, sofern sie keine Grenze hat."""
 
 T = TypeVar("T")
+
+worker_process.PRELOAD.append("dauerlauf.exercises.child")
 
 
 class Failed(Exception):  # noqa: N818 - eine Rückmeldung, kein Fehler des Programms

@@ -78,11 +78,15 @@ class Practice:
             return changed.parent == place and changed.suffix in (".py", ".toml", ".json")
 
         async with timelapse() as env:
-            last[0] = await self._watched_check(exercise, env)
             # Der Ordner darüber: Manche Editoren ersetzen die Datei, manche Leute löschen den Ordner.
-            async for _ in awatch(place.parent, watch_filter=ours, debounce=SETTLE * 4, step=SETTLE):
-                self._out.rule(style="dim")
+            changes = awatch(place.parent, watch_filter=ours, debounce=SETTLE * 4, step=SETTLE)
+            while True:
+                # Wer speichert, während geprüft wird, soll nicht warten müssen, bis er noch einmal speichert.
+                following = asyncio.ensure_future(anext(changes))
+                await asyncio.sleep(0)
                 last[0] = await self._watched_check(exercise, env)
+                await following
+                self._out.rule(style="dim")
 
     async def _watched_check(self, exercise: Exercise, env: Timelapse) -> int:
         return self._report(await check(exercise, self._workspace.place(exercise), env))
@@ -106,7 +110,7 @@ class Practice:
         outcomes = run_async(every())
         for outcome in outcomes:
             exercise = outcome.exercise
-            self._record(outcome)
+            self._workspace.record(exercise, solved=outcome.solved)
             self._line(exercise, "gelöst" if outcome.solved else "offen", outcome.failed_title)
         solved = sum(outcome.solved for outcome in outcomes)
         rest = len(self._known) - len(begun)
@@ -186,14 +190,8 @@ class Practice:
             self._print("")
         self._workspace.update(exercise, lambda state: state)
 
-    def _record(self, outcome: Outcome) -> None:
-        self._workspace.update(
-            outcome.exercise,
-            lambda state: replace(state, attempts=state.attempts + 1, solved=state.solved or outcome.solved),
-        )
-
     def _report(self, outcome: Outcome) -> int:
-        self._record(outcome)
+        self._workspace.record(outcome.exercise, solved=outcome.solved)
         self._heading(outcome.exercise)
         for title in outcome.passed:
             self._out.print(Text.assemble(("  bestanden   ", "green"), title), soft_wrap=True)

@@ -189,5 +189,5 @@ def _compare(question: Question, answer: Any, truth: Mapping[str, Any]) -> None:
 def _tail(output: Path) -> tuple[str, ...]:
     if not output.is_file():
         return ()
-    lines = output.read_bytes()[-4000:].decode(errors="replace").splitlines()
+    lines = output.read_bytes()[-4000:].decode(errors="replace").rstrip("\n").split("\n")
     return tuple("".join(c for c in line if c.isprintable()) for line in lines[-LAST_LINES:])

@@ -112,6 +112,10 @@ class Workspace:
         self._write("\n".join(lines) + "\n")
         return new
 
+    def record(self, exercise: Exercise, *, solved: bool) -> None:
+        """Zählt einen Versuch; einmal gelöst bleibt gelöst."""
+        self.update(exercise, lambda state: replace(state, attempts=state.attempts + 1, solved=state.solved or solved))
+
     @staticmethod
     def _put(lines: list[str], known: bool, start: str, text: str) -> None:
         """Ersetzt die Zeile, die mit `start` beginnt, oder hängt sie an; eine Notiz hinter # bleibt."""

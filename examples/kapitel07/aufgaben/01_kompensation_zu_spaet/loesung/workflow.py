@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 STEP: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
-    "retry_policy": RetryPolicy(maximum_attempts=3),
+    "retry_policy": RetryPolicy(maximum_attempts=2),
 }
 UNDO: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=10)}
 
