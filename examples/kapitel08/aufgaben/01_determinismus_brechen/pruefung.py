@@ -38,12 +38,14 @@ async def alter_auftrag(bench: Bench) -> None:
         weiter="Sehen Sie nach, welcher Befehl in Event 11 steht, und lassen Sie Ihren Code an dieser Stelle einen "
         "anderen verlangen.",
     )
+    forbidden = "from inside a workflow" in problem
     expect(
         "TMPRL1100" in problem,
         wo="Replay von version1.json",
-        warum=f"Es bricht, aber nicht am Vergleich: {problem} So scheitert eine Zeile Ihres Codes, ob verboten oder "
-        "fehlerhaft; mit der History hat das nichts zu tun.",
-        weiter="Nehmen Sie heraus, was wirft. Der Code soll fehlerfrei sein und nur etwas anderes verlangen.",
+        warum=f"Es bricht, aber nicht am Vergleich mit der History. {'Die Sandbox verbietet' if forbidden else 'Gescheitert ist'} "
+        f"eine Zeile Ihres Codes: {problem}",
+        weiter="Berichtigen Sie diese Zeile, oder nehmen Sie sie heraus. Der Code soll fehlerfrei sein und nur etwas anderes "
+        "verlangen.",
     )
     expect(
         REASON in problem,
@@ -65,7 +67,8 @@ async def neuer_auftrag(bench: Bench) -> None:
         wo="Event History eines neuen Auftrags",
         warum=f"Activities: {', '.join(run.activities)}; Timer: {run.count('TimerStarted')}. Verlangt sind "
         "confirm_order, await_driver, hand_over und kein Timer.",
-        weiter="An die Stelle des Wartens tritt genau eine Activity, in jedem neuen Lauf.",
+        weiter="An die Stelle des Wartens tritt genau eine Activity, in jedem neuen Lauf. Ein Aufruf ohne `await` beginnt "
+        "nie.",
     )
     expect(
         run.result == "Paket NL-1008",
@@ -98,7 +101,7 @@ WRONG = (
     Wrong(
         "Absturz statt Abweichung",
         changes=((NEW, '        raise RuntimeError("Timer gibt es nicht mehr")\n'),),
-        expected="Timer gibt es nicht mehr",
+        expected="Gescheitert ist eine Zeile Ihres Codes: Timer gibt es nicht mehr",
     ),
     Wrong(
         "Sandbox verletzt",
@@ -109,7 +112,7 @@ WRONG = (
             ),
             (NEW, f"        datetime.now()\n{NEW}"),
         ),
-        expected="Es bricht, aber nicht am Vergleich",
+        expected="Die Sandbox verbietet eine Zeile Ihres Codes",
     ),
     Wrong(
         "Timer nur gestrichen",

@@ -8,7 +8,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import WorkflowHandle
 
-from dauerlauf.exercises import Bench, Running, Wrong, expect
+from dauerlauf.exercises import Bench, Failed, Running, Wrong, expect
 from dauerlauf.history import event_name
 
 WORKFLOW = "workflow:OrderWorkflow"
@@ -71,7 +71,12 @@ async def _after_the_fix(
 async def _rescue(bench: Bench, handle: Handle) -> str | None:
     client = bench.timelapse.client
     address = client.service_client.config.target_host
-    return await bench.call("rettung:main", address, client.namespace, handle.id)
+    try:
+        return await bench.call("rettung:main", address, client.namespace, handle.id)
+    except Failed as failed:
+        if "boundary" in failed.warum:
+            failed.weiter = "Zurücksetzen lässt sich nur an das Ende eines Workflow-Tasks. Welcher hat dieses Event geplant? Das Event nennt ihn selbst."
+        raise
 
 
 def _expect_once(ledger: Ledger, order_id: str, items: int) -> None:

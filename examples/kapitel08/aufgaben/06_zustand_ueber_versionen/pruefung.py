@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from dauerlauf.exercises import Bench, Wrong, expect
+from dauerlauf.exercises import Bench, Failed, Wrong, expect
 from dauerlauf.history import event_name
 
 WORKFLOW = "workflow:AccountWorkflow"
@@ -93,13 +93,18 @@ async def alter_lauf(bench: Bench) -> None:
         await old.reached(handle, "WorkflowTaskCompleted")
         old.kill()
         async with bench.worker(WORKFLOW, task_queue=queue) as new:
-            await handle.signal("book", {"number": "B-2", "amount": 0.29})
-            await handle.signal(
-                "book", {"schema": 3, "number": "B-1", "amount_cents": 1999}
-            )
-            state = await new.query(handle, "state")
-            await handle.signal("close")
-            run = await new.finish(handle)
+            try:
+                await handle.signal("book", {"number": "B-2", "amount": 0.29})
+                await handle.signal(
+                    "book", {"schema": 3, "number": "B-1", "amount_cents": 1999}
+                )
+                state = await new.query(handle, "state")
+                await handle.signal("close")
+                run = await new.finish(handle)
+            except Failed as failed:
+                if "AttributeError" in failed.warum:
+                    failed.weiter = "Ein Signal, das schon in der History steht, kommt vor der ersten Zeile von `run` an. Lesen Sie die Eingabe früher."
+                raise
     wanted = _form_3(1250 + 1999 + 29, "B-1", "B-2")
     _expect_state(
         state, wanted, "Query `state` eines Kontos, das Version 1 begonnen hat"
@@ -172,6 +177,7 @@ async def zu_neu(bench: Bench) -> None:
 
 CHECKS = (alle_formen, alter_lauf, umzug, zu_neu)
 START_FAILS = "Das Konto ist noch nicht gebaut"
+LOAD = '        self._account = {"booked": [], "language": "de"} | read(stored)\n'
 ROUND = "round(lifted.pop(euros) * 100)"
 TOO_NEW = '        raise ValueError(f"Form {schema} kennt dieser Code nicht")\n'
 MOVE = "workflow.continue_as_new(self._account)"
@@ -182,14 +188,18 @@ WRONG = (
         expected="balance_cents ist 1998 statt 1999",
     ),
     Wrong(
-        "Buchungen alter Clients als Cent gelesen",
+        "Eingabe erst in run gelesen",
         changes=(
             (
-                'for euros, cents in (("balance", "balance_cents"), ("amount", "amount_cents")):',
-                'if "amount" in lifted:\n        lifted["amount_cents"] = int(lifted.pop("amount"))\n    for euros, cents in (("balance", "balance_cents"),):',
+                f"    @workflow.init\n    def __init__(self, stored: dict[str, Any]) -> None:\n{LOAD}",
+                "    def __init__(self) -> None:\n",
+            ),
+            (
+                "        await workflow.wait_condition(\n",
+                f"{LOAD}        await workflow.wait_condition(\n",
             ),
         ),
-        expected="Query `state` eines Kontos, das Version 1 begonnen hat",
+        expected="kommt vor der ersten Zeile von `run` an",
     ),
     Wrong(
         "Nummern beim Umzug vergessen",
