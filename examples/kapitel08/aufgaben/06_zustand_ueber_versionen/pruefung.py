@@ -4,12 +4,13 @@ import asyncio
 import json
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from dauerlauf.exercises import Bench, Failed, Wrong, expect
 from dauerlauf.history import event_name
 
 WORKFLOW = "workflow:AccountWorkflow"
+SEEN = ("WorkflowTaskCompleted", "WorkflowTaskFailed")
 Data = dict[str, Any]
 
 
@@ -98,9 +99,9 @@ async def alter_lauf(bench: Bench) -> None:
                 await handle.signal(
                     "book", {"schema": 3, "number": "B-1", "amount_cents": 1999}
                 )
-                state = await new.query(handle, "state")
                 await handle.signal("close")
                 run = await new.finish(handle)
+                state = await new.query(handle, "state")
             except Failed as failed:
                 if "AttributeError" in failed.warum:
                     failed.weiter = "Ein Signal, das schon in der History steht, kommt vor der ersten Zeile von `run` an. Lesen Sie die Eingabe früher."
@@ -123,7 +124,12 @@ async def umzug(bench: Bench) -> None:
         first = worker.client.get_workflow_handle(
             handle.id, run_id=handle.first_execution_run_id
         )
-        await worker.reached(first, "WorkflowExecutionContinuedAsNew")
+        expect(
+            await _moved(first),
+            wo="Event History nach der dritten Buchung",
+            warum="Der Lauf geht weiter; ein Event WorkflowExecutionContinuedAsNew steht nicht darin.",
+            weiter="Lassen Sie `run` auch auf die dritte Buchung dieses Laufs warten und dann neu beginnen.",
+        )
         _expect_state(
             await _continued_with(first),
             _form_3(12143, "B-1", "B-2", "B-3"),
@@ -139,6 +145,17 @@ async def umzug(bench: Bench) -> None:
         "Ergebnis, wenn B-2 nach dem Umzug noch einmal kommt",
         "Was vor dem Umzug gebucht war, darf danach nicht noch einmal zählen. Zieht `booked` mit um?",
     )
+
+
+async def _moved(first: WorkflowHandle[Any, Any]) -> bool:
+    """Ob der Lauf endet, sobald er die dritte Buchung gesehen hat."""
+    signals = 0
+    async with asyncio.timeout(30):
+        async for event in first.fetch_history_events(wait_new_event=True):
+            signals += event_name(event) == "WorkflowExecutionSignaled"
+            if signals == 3 and event_name(event) in SEEN:
+                break
+    return (await first.describe()).status == WorkflowExecutionStatus.CONTINUED_AS_NEW
 
 
 async def _continued_with(handle: WorkflowHandle[Any, Any]) -> Any:
@@ -160,7 +177,7 @@ async def zu_neu(bench: Bench) -> None:
         "booked": [],
         "currency": "DKK",
     }
-    async with bench.worker(WORKFLOW) as worker, asyncio.timeout(20):
+    async with bench.worker(WORKFLOW) as worker, asyncio.timeout(30):
         handle = await worker.start("AccountWorkflow", newer, start_signal="close")
         async for event in handle.fetch_history_events(wait_new_event=True):
             if event_name(event) in endings:
