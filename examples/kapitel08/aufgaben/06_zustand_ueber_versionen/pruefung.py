@@ -1,0 +1,242 @@
+"""Prüfungen zu „Zustand über Versionen“."""
+
+import asyncio
+import json
+from typing import Any
+
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+
+from dauerlauf.exercises import Bench, Failed, Wrong, expect
+from dauerlauf.history import event_name
+
+WORKFLOW = "workflow:AccountWorkflow"
+SEEN = ("WorkflowTaskCompleted", "WorkflowTaskFailed")
+Data = dict[str, Any]
+
+
+def _form_3(cents: int, *booked: str, language: str = "de") -> Data:
+    return {
+        "schema": 3,
+        "number": "K-2001",
+        "name": "Jörg Weiß",
+        "balance_cents": cents,
+        "booked": list(booked),
+        "language": language,
+    }
+
+
+OWNER = {"number": "K-2001", "name": "Jörg Weiß"}
+STORED = {
+    "Form 1": (OWNER | {"balance": 19.99}, _form_3(1999)),
+    # So hat Version 1 12,50 € und 19,99 € zusammengezählt.
+    "Form 1, von Version 1 gerechnet": (
+        OWNER | {"balance": 12.5 + 19.99},
+        _form_3(3249),
+    ),
+    "Form 2": (
+        OWNER | {"schema": 2, "balance": 0.29, "booked": ["B-1"]},
+        _form_3(29, "B-1"),
+    ),
+    "Form 3": (
+        _form_3(1250, "B-1", "B-2", language="da"),
+        _form_3(1250, "B-1", "B-2", language="da"),
+    ),
+}
+"""Gespeicherte Eingaben und was daraus in Form 3 wird."""
+
+
+FIELDS = "Rechnen Sie das Feld von der alten Form aus nach: Wie heißt es dort, in welcher Einheit, und wie wird gerundet?"
+MOVING = "Sehen Sie nach, was Sie `continue_as_new` übergeben: Es muss der ganze Zustand sein, und zwar in Form 3."
+
+
+def _expect_state(found: Any, wanted: Data, wo: str, weiter: str = FIELDS) -> None:
+    expect(
+        isinstance(found, dict),
+        wo=wo,
+        warum=f"Dort steht {found!r}, erwartet ist der Stand als `dict` in Form 3.",
+        weiter="Geben Sie den Stand zurück, wie ihn die Tabelle der Aufgabe für Form 3 zeigt.",
+    )
+    different = [
+        f"{name} ist {found.get(name)!r} statt {wanted.get(name)!r}"
+        for name in wanted | found
+        if found.get(name) != wanted.get(name)
+    ]
+    expect(not different, wo=wo, warum="; ".join(different) + ".", weiter=weiter)
+
+
+async def alle_formen(bench: Bench) -> None:
+    """Eine Eingabe jeder Form ergibt denselben Stand in Form 3, auf den Cent."""
+    async with bench.worker(WORKFLOW) as worker:
+        runs = await asyncio.gather(
+            *(
+                worker.execute("AccountWorkflow", stored, start_signal="close")
+                for stored, _ in STORED.values()
+            )
+        )
+    for (name, (_, wanted)), run in zip(STORED.items(), runs, strict=True):
+        _expect_state(
+            run.result, wanted, f"Ergebnis eines Kontos mit Eingabe in {name}"
+        )
+
+
+async def alter_lauf(bench: Bench) -> None:
+    """Ein Lauf, den Version 1 begonnen hat, läuft mit Ihrem Code weiter."""
+    queue = bench.task_queue()
+    async with bench.worker(
+        WORKFLOW, source=bench.exercise / "vorgabe", task_queue=queue
+    ) as old:
+        handle = await old.start(
+            "AccountWorkflow",
+            OWNER | {"balance": 12.5},
+            start_signal="book",
+            start_signal_args=[{"number": "B-1", "amount": 19.99}],
+        )
+        await old.reached(handle, "WorkflowTaskCompleted")
+        old.kill()
+        async with bench.worker(WORKFLOW, task_queue=queue) as new:
+            try:
+                await handle.signal("book", {"number": "B-2", "amount": 0.29})
+                await handle.signal(
+                    "book", {"schema": 3, "number": "B-1", "amount_cents": 1999}
+                )
+                await handle.signal("close")
+                run = await new.finish(handle)
+                state = await new.query(handle, "state")
+            except Failed as failed:
+                if "AttributeError" in failed.warum:
+                    failed.weiter = "Ein Signal, das schon in der History steht, kommt vor der ersten Zeile von `run` an. Lesen Sie die Eingabe früher."
+                raise
+    wanted = _form_3(1250 + 1999 + 29, "B-1", "B-2")
+    _expect_state(
+        state, wanted, "Query `state` eines Kontos, das Version 1 begonnen hat"
+    )
+    _expect_state(
+        run.result, wanted, "Ergebnis eines Kontos, das Version 1 begonnen hat"
+    )
+
+
+async def umzug(bench: Bench) -> None:
+    """Nach drei Buchungen zieht das Konto in Form 3 um und vergisst keine Nummer."""
+    async with bench.worker(WORKFLOW) as worker:
+        handle = await worker.start("AccountWorkflow", OWNER | {"balance": 100.0})
+        for number, euros in (("B-1", 19.99), ("B-2", 0.29), ("B-3", 1.15)):
+            await handle.signal("book", {"number": number, "amount": euros})
+        first = worker.client.get_workflow_handle(
+            handle.id, run_id=handle.first_execution_run_id
+        )
+        expect(
+            await _moved(first),
+            wo="Event History nach der dritten Buchung",
+            warum="Der Lauf geht weiter; ein Event WorkflowExecutionContinuedAsNew steht nicht darin.",
+            weiter="Lassen Sie `run` auch auf die dritte Buchung dieses Laufs warten und dann neu beginnen.",
+        )
+        _expect_state(
+            await _continued_with(first),
+            _form_3(12143, "B-1", "B-2", "B-3"),
+            "Event WorkflowExecutionContinuedAsNew, Feld input",
+            MOVING,
+        )
+        await handle.signal("book", {"number": "B-2", "amount": 0.29})
+        await handle.signal("close")
+        run = await worker.finish(handle)
+    _expect_state(
+        run.result,
+        _form_3(12143, "B-1", "B-2", "B-3"),
+        "Ergebnis, wenn B-2 nach dem Umzug noch einmal kommt",
+        "Was vor dem Umzug gebucht war, darf danach nicht noch einmal zählen. Zieht `booked` mit um?",
+    )
+
+
+async def _moved(first: WorkflowHandle[Any, Any]) -> bool:
+    """Ob der Lauf endet, sobald er die dritte Buchung gesehen hat."""
+    signals = 0
+    async with asyncio.timeout(30):
+        async for event in first.fetch_history_events(wait_new_event=True):
+            signals += event_name(event) == "WorkflowExecutionSignaled"
+            if signals == 3 and event_name(event) in SEEN:
+                break
+    return (await first.describe()).status == WorkflowExecutionStatus.CONTINUED_AS_NEW
+
+
+async def _continued_with(handle: WorkflowHandle[Any, Any]) -> Any:
+    last = (await handle.fetch_history()).events[-1]
+    attributes = last.workflow_execution_continued_as_new_event_attributes
+    return json.loads(attributes.input.payloads[0].data)
+
+
+async def zu_neu(bench: Bench) -> None:
+    """Ein Konto in Form 4 bleibt offen, bis neuerer Code kommt."""
+    endings = (
+        "WorkflowTaskFailed",
+        "WorkflowExecutionCompleted",
+        "WorkflowExecutionFailed",
+    )
+    newer = OWNER | {
+        "schema": 4,
+        "balance_cents": 1250,
+        "booked": [],
+        "currency": "DKK",
+    }
+    async with bench.worker(WORKFLOW) as worker, asyncio.timeout(30):
+        handle = await worker.start("AccountWorkflow", newer, start_signal="close")
+        async for event in handle.fetch_history_events(wait_new_event=True):
+            if event_name(event) in endings:
+                break
+    expect(
+        event_name(event) == "WorkflowTaskFailed",
+        wo=f"Ein Konto in Form 4 mit 12,50 dänischen Kronen, Event {event.event_id}",
+        warum=f"Dort steht {event_name(event)}: Das Konto ist zu Ende. Es soll offen bleiben, denn Ihr Code kann nicht "
+        "wissen, was Form 4 bedeutet, und ein beendetes Konto setzt niemand fort.",
+        weiter="Prüfen Sie die Nummer der Form, ehe Sie ein Feld lesen, und werfen Sie einen Fehler, der nur den "
+        "Workflow-Task scheitern lässt.",
+    )
+
+
+CHECKS = (alle_formen, alter_lauf, umzug, zu_neu)
+START_FAILS = "Das Konto ist noch nicht gebaut"
+LOAD = '        self._account = {"booked": [], "language": "de"} | read(stored)\n'
+ROUND = "round(lifted.pop(euros) * 100)"
+TOO_NEW = '        raise ValueError(f"Form {schema} kennt dieser Code nicht")\n'
+MOVE = "workflow.continue_as_new(self._account)"
+WRONG = (
+    Wrong(
+        "abgeschnitten statt gerundet",
+        changes=((ROUND, "int(lifted.pop(euros) * 100)"),),
+        expected="balance_cents ist 1998 statt 1999",
+    ),
+    Wrong(
+        "Eingabe erst in run gelesen",
+        changes=(
+            (
+                f"    @workflow.init\n    def __init__(self, stored: dict[str, Any]) -> None:\n{LOAD}",
+                "    def __init__(self) -> None:\n",
+            ),
+            (
+                "        await workflow.wait_condition(\n",
+                f"{LOAD}        await workflow.wait_condition(\n",
+            ),
+        ),
+        expected="kommt vor der ersten Zeile von `run` an",
+    ),
+    Wrong(
+        "Nummern beim Umzug vergessen",
+        changes=((MOVE, 'workflow.continue_as_new(self._account | {"booked": []})'),),
+        expected="booked ist [] statt ['B-1', 'B-2', 'B-3']",
+    ),
+    Wrong(
+        "zu neue Form einfach gelesen",
+        changes=((TOO_NEW, "        schema = CURRENT\n"),),
+        expected="Dort steht WorkflowExecutionCompleted",
+    ),
+    Wrong(
+        "an zu neuer Form gescheitert",
+        changes=(
+            (
+                "from temporalio import workflow\n",
+                "from temporalio import workflow\nfrom temporalio.exceptions import ApplicationError\n",
+            ),
+            ("raise ValueError(", "raise ApplicationError("),
+        ),
+        expected="Dort steht WorkflowExecutionFailed",
+    ),
+)
