@@ -4,7 +4,6 @@ Der Prüfer lädt den Code nie selbst. Er startet Workflows, liest Ergebnisse un
 die Activities wirken.
 """
 
-import ast
 import asyncio
 import json
 import re
@@ -29,7 +28,7 @@ from temporalio.worker import Worker
 
 from dauerlauf import worker_process
 from dauerlauf.errors import DauerlaufError
-from dauerlauf.exercises.child import THREADS, Target, WorkerOrder, answer_calls
+from dauerlauf.exercises.child import THREADS, Target, WorkerOrder, answer_calls, unpack
 from dauerlauf.faults import ActivityAction, FaultInjector, FaultPlan, Journal
 from dauerlauf.history import event_name
 from dauerlauf.history import load as load_history
@@ -356,7 +355,7 @@ class Reader:
                 raise _endless(f"beim Aufruf von {target}") from None
             except (EOFError, OSError):
                 raise _crashed(await self._process.died()) from None
-        kind, value = ast.literal_eval(answer.decode())
+        kind, value = unpack(answer)
         if kind == "load":
             raise _load_failure(value)
         return _Raised(*value) if kind == "raised" else value

@@ -4,13 +4,14 @@ Der Prüfer lädt diesen Code nie selbst. Was von hier zurückkommt, sind Texte 
 Ausgaben des Prüfers erreicht der Code nicht.
 """
 
-import ast
 import asyncio
 import importlib
 import inspect
+import io
 import json
 import logging
 import os
+import pickle
 import re
 import sys
 import traceback
@@ -199,13 +200,22 @@ def answer_calls(where: tuple[Path, Path], connection: Connection) -> None:
             return
         try:
             answer = ("ok", _VERBS[verb](source, target, *arguments))
-            # Was sich nicht als einfacher Wert schreiben lässt, kommt beim Prüfer nicht an.
-            ast.literal_eval(repr(answer))
+            unpack(pickle.dumps(answer))
         except LoadFailureError as error:
             answer = ("load", str(error))
         except BaseException as error:
             answer = ("raised", (type(error).__name__, str(error), place(source, error)))
-        connection.send_bytes(repr(answer).encode())
+        connection.send_bytes(pickle.dumps(answer))
+
+
+class _Plain(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        raise TypeError(f"{module_name}.{global_name} ist kein einfacher Wert (Zahl, Text, Bytes, Liste, dict …).")
+
+
+def unpack(data: bytes) -> Any:
+    """Ein einfacher Wert aus dem anderen Prozess. `TypeError`, wenn er eine Klasse bräuchte: Geladen wird nichts."""
+    return _Plain(io.BytesIO(data)).load()
 
 
 def _call(source: Path, target: Target, *arguments: Any) -> Any:
