@@ -1,7 +1,7 @@
-"""Zeichnet die Läufe der Klinik neu auf: `python examples/kapitel02/aufgaben/klinik.py`.
+"""Zeichnet die hängenden Läufe der Klinik neu auf, für `start/` und `loesung/`.
 
-Jede Übung der Klinik hat in `pruefung.py` eine Funktion `record`, die den Code aus
-`start/` laufen lässt, bis er hängt. Das Ergebnis liegt danach in `start/` und `loesung/`.
+Aufruf: `uv run python examples/kapitel02/aufgaben/klinik.py`. Jede Übung der Klinik hat
+in `pruefung.py` eine Funktion `record`; sie lässt den Code aus `start/` hängen.
 """
 
 import asyncio
@@ -27,12 +27,11 @@ async def main() -> None:
             spec.loader.exec_module(checks)
             with tempfile.TemporaryDirectory() as place:
                 bench = Bench(server, folder, folder / "start", Path(place))
-                for name, history in (await checks.record(bench)).items():
+                for name, found in (await checks.record(bench)).items():
+                    text = found if isinstance(found, str) else dump(normalise(found))
                     for target in (folder / "start", folder / "loesung"):
-                        (target / name).write_text(
-                            dump(normalise(history)), encoding="utf-8"
-                        )
-                    print(f"{folder.name}/{name}: {len(history.events)} Events")
+                        (target / name).write_text(text, encoding="utf-8")
+                    print(f"{folder.name}/{name}")
 
 
 if __name__ == "__main__":
