@@ -1,4 +1,4 @@
-"""Zeichnet die hängenden Läufe der Klinik neu auf, für `start/` und `loesung/`.
+"""Zeichnet die hängenden Läufe der Klinik neu auf; sie liegen in `start/`.
 
 Aufruf: `uv run python examples/kapitel02/aufgaben/klinik.py`. Jede Übung der Klinik hat
 in `pruefung.py` eine Funktion `record`; sie lässt den Code aus `start/` hängen.
@@ -29,8 +29,7 @@ async def main() -> None:
                 bench = Bench(server, folder, folder / "start", Path(place))
                 for name, found in (await checks.record(bench)).items():
                     text = found if isinstance(found, str) else dump(normalise(found))
-                    for target in (folder / "start", folder / "loesung"):
-                        (target / name).write_text(text, encoding="utf-8")
+                    (folder / "start" / name).write_text(text, encoding="utf-8")
                     print(f"{folder.name}/{name}")
 
 

@@ -185,10 +185,7 @@ RAISE = """            raise ApplicationError(
 CHECK = f"""        if parcel.days > 30:
             late = parcel.days - 30
 {RAISE}"""
-RECEIVE = """        await workflow.execute_activity(
-            dienste.receive_parcel, parcel.order_id, **STEP
-        )
-"""
+RECEIVE = "        await workflow.execute_activity(dienste.receive_parcel, parcel.order_id, **STEP)\n"
 WRONG = (
     Wrong(
         "alles soll scheitern",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     import drucker
@@ -33,5 +34,6 @@ class ShipOrder:
             "notify_customer",
             args=[order.number, label],
             start_to_close_timeout=timedelta(seconds=10),
+            retry_policy=RetryPolicy(initial_interval=timedelta(minutes=1)),
         )
         return message
