@@ -5,13 +5,38 @@ in `pruefung.py` eine Funktion `record`; sie lässt den Code aus `start/` hänge
 """
 
 import asyncio
+import base64
 import importlib.util
+import json
 import tempfile
 from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHistory
 
 from dauerlauf.exercises.bench import Bench
 from dauerlauf.history import dump, normalise
 from dauerlauf.timelapse import timelapse
+
+
+def _readable(history: WorkflowHistory) -> str:
+    """Die History mit lesbaren Payloads, wie `temporal workflow show -o json`."""
+    found = _decoded(json.loads(dump(normalise(history))))
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decoded(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"payloads"}:
+        return [_decoded(one) for one in value["payloads"]]
+    if set(value) == {"data", "metadata"}:
+        return json.loads(base64.b64decode(value["data"]))
+    if set(value) == {"metadata"}:
+        return None
+    return {key: _decoded(one) for key, one in value.items()}
 
 
 async def main() -> None:
@@ -28,7 +53,7 @@ async def main() -> None:
             with tempfile.TemporaryDirectory() as place:
                 bench = Bench(server, folder, folder / "start", Path(place))
                 for name, found in (await checks.record(bench)).items():
-                    text = found if isinstance(found, str) else dump(normalise(found))
+                    text = found if isinstance(found, str) else _readable(found)
                     (folder / "start" / name).write_text(text, encoding="utf-8")
                     print(f"{folder.name}/{name}")
 

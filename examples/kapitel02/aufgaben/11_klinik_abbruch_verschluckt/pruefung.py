@@ -21,8 +21,19 @@ QUIET = ApplicationErrorCategory.BENIGN
 """Was zur Übung gehört, steht nicht im Log."""
 
 
+ORDERS = {
+    "NL-4410": "charge",
+    "NL-4502": "sleep",
+    "NL-4601": "reserve",
+    "NL-4602": "release",
+    "NL-4603": "paid",
+    "NL-4604": "declined",
+}
+"""Was jedem Auftrag geschieht: wo er stehen bleibt, oder ob er bezahlt oder abgelehnt wird."""
+
+
 class Shop:
-    """Lager und Zahlung des Prüfers; der Anfang einer Nummer sagt, wo ihr Auftrag stehen bleibt."""
+    """Lager und Zahlung des Prüfers."""
 
     def __init__(self) -> None:
         self.stock: set[str] = set()
@@ -38,22 +49,20 @@ class Shop:
     @activity.defn
     async def charge_payment(self, order_id: str) -> None:
         await self._step("charge", order_id)
-        first = self.calls["charge", order_id] == 1
-        if not order_id.startswith("charge") and (
-            first or not order_id.startswith("paid")
-        ):
+        kind, first = ORDERS[order_id], self.calls["charge", order_id] == 1
+        if kind != "charge" and (first or kind != "paid"):
             raise ApplicationError("Die Bank lehnt ab.", category=QUIET)
 
     @activity.defn
     async def release_stock(self, order_id: str) -> None:
         await self._step("release", order_id)
-        if order_id.startswith("release") and self.calls["release", order_id] == 1:
+        if ORDERS[order_id] == "release" and self.calls["release", order_id] == 1:
             raise ApplicationError("Das Lager antwortet nicht.", category=QUIET)
         self.stock.discard(order_id)
 
     async def _step(self, step: str, order_id: str) -> None:
         self.calls[step, order_id] += 1
-        if order_id.startswith(step) and self.calls[step, order_id] == 1:
+        if ORDERS[order_id] == step and self.calls[step, order_id] == 1:
             self.event(self.busy, order_id).set()
             await self.event(self.go, order_id).wait()
 
@@ -75,9 +84,9 @@ async def record(bench: Bench) -> dict[str, WorkflowHistory]:
     shop = Shop()
     async with bench.worker(WORKFLOW, given=shop.given) as worker:
         with bench.timelapse.unskipped():
-            one = await worker.start("OrderWorkflow", "charge", id="auftrag-NL-4410")
-            two = await worker.start("OrderWorkflow", "sleep", id="auftrag-NL-4502")
-        await shop.stands("charge")
+            one = await worker.start("OrderWorkflow", "NL-4410", id="auftrag-NL-4410")
+            two = await worker.start("OrderWorkflow", "NL-4502", id="auftrag-NL-4502")
+        await shop.stands("NL-4410")
         await one.cancel()
         await worker.reached(one, "TimerStarted")
         await worker.reached(two, "TimerStarted")
@@ -101,7 +110,7 @@ def _truth(bench: Bench) -> dict[str, tuple[object, str]]:
     return {
         "a_abbruch": (
             cancel,
-            "Sein Typ heißt WORKFLOW_EXECUTION_CANCEL_REQUESTED.",
+            "Der Abbruch ist in der History ein Event vom Typ WORKFLOW_EXECUTION_CANCEL_REQUESTED.",
         ),
         "a_danach": (
             after,
@@ -139,22 +148,22 @@ async def ohne_abbruch(bench: Bench) -> None:
     shop = Shop()
     async with bench.worker(WORKFLOW, given=shop.given) as worker:
         paid, declined = await asyncio.gather(
-            worker.execute("OrderWorkflow", "paid"),
-            worker.attempt("OrderWorkflow", "declined"),
+            worker.execute("OrderWorkflow", "NL-4603"),
+            worker.attempt("OrderWorkflow", "NL-4604"),
         )
     expect(
-        paid.result == "paid bezahlt" and "paid" in shop.stock,
+        paid.result == "NL-4603 bezahlt" and "NL-4603" in shop.stock,
         wo="Ein Auftrag, dessen Zahlung am zweiten Tag gelingt",
         warum=f"Er endet mit {paid.result!r}; seine Ware ist "
-        f"{'zurückgelegt' if 'paid' in shop.stock else 'wieder frei, obwohl sie bezahlt ist'}.",
+        f"{'zurückgelegt' if 'NL-4603' in shop.stock else 'wieder frei, obwohl sie bezahlt ist'}.",
         weiter="Freigegeben wird nur, wenn aus dem Auftrag nichts wird.",
     )
     kind = getattr(declined.error, "type", None)
     expect(
-        kind == "ZahlungAbgelehnt" and "declined" not in shop.stock,
+        kind == "ZahlungAbgelehnt" and "NL-4604" not in shop.stock,
         wo="Ein Auftrag, den die Bank dreimal ablehnt",
         warum=f"Er endet {declined.status} mit dem Typ {kind}; abgebucht wurde "
-        f"{shop.calls['charge', 'declined']}-mal versucht.",
+        f"{shop.calls['charge', 'NL-4604']}-mal versucht.",
         weiter="Eine Ablehnung ist kein Abbruch: Drei Tage wird es versucht, dann wird freigegeben, und der Lauf scheitert.",
     )
 
@@ -164,19 +173,19 @@ async def abbruch(bench: Bench) -> None:
     shop = Shop()
     async with bench.worker(WORKFLOW, given=shop.given) as worker:
         await asyncio.gather(
-            _cancelled(bench, worker, shop, "reserve", "während `reserve_stock`"),
-            _cancelled(bench, worker, shop, "charge", "während `charge_payment`"),
-            _cancelled(bench, worker, shop, "sleep", "während der Pause bis morgen"),
+            _cancelled(bench, worker, shop, "NL-4601", "während `reserve_stock`"),
+            _cancelled(bench, worker, shop, "NL-4410", "während `charge_payment`"),
+            _cancelled(bench, worker, shop, "NL-4502", "während der Pause bis morgen"),
         )
         # Dreimal abgelehnt, im Zeitraffer; der Abbruch kommt, während schon freigegeben wird.
-        handle = await worker.start("OrderWorkflow", "release")
-        await shop.stands("release")
+        handle = await worker.start("OrderWorkflow", "NL-4602")
+        await shop.stands("NL-4602")
         await handle.cancel()
         await worker.reached(handle, CANCEL)
-        asyncio.get_running_loop().call_later(0.2, shop.event(shop.go, "release").set)
+        asyncio.get_running_loop().call_later(0.2, shop.event(shop.go, "NL-4602").set)
         run = await worker.end(handle)
     expect(
-        "release" not in shop.stock,
+        "NL-4602" not in shop.stock,
         wo="Abbruch während `release_stock`, nach drei Ablehnungen",
         warum=f"Der Lauf endet {run.status}, und die Ware bleibt zurückgelegt: Der erste Versuch, sie freizugeben, scheiterte, "
         "und der Abbruch hat den zweiten verhindert.",
@@ -189,7 +198,7 @@ async def _cancelled(
 ) -> None:
     with bench.timelapse.unskipped():
         handle = await worker.start("OrderWorkflow", order_id)
-    if order_id == "sleep":
+    if ORDERS[order_id] == "sleep":
         await worker.reached(handle, "TimerStarted")
     else:
         await shop.stands(order_id)
