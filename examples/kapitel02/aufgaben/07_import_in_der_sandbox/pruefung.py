@@ -44,7 +44,8 @@ async def tarif(bench: Bench) -> None:
             if run.result == 2 * STANDARD
             else "Rechnen Sie mit dem, was sie zurückgibt."
         ),
-        weiter="Sehen Sie nach, auf welchem der beiden Wege `workflow.py` die Klasse lädt und auf welchem `tarife.py`.",
+        weiter="Sehen Sie nach, auf welchem der beiden Wege `workflow.py` die Klasse lädt und auf welchem `tarife.py`. Auch der Umweg "
+        "über ein drittes Modul zählt, und wer zuerst lädt, bestimmt.",
     )
 
 

@@ -125,10 +125,10 @@ async def weiter(bench: Bench) -> None:
         old.kill()
         async with bench.worker(WORKFLOW, task_queue=queue) as new:
             late = await new.attempt("HandleReturn", LATE | {"order_id": "NL-3001"})
+            _expect_no(late.status, late.error)
             austria = await new.attempt(
                 "HandleReturn", AUSTRIA | {"order_id": "NL-3002"}
             )
-            _expect_no(late.status, late.error)
             expect(
                 (austria.status, austria.result) == ("COMPLETED", 3710),
                 wo="Eine Retoure aus Österreich",

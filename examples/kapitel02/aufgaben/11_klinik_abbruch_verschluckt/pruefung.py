@@ -180,9 +180,11 @@ async def abbruch(bench: Bench) -> None:
         # Dreimal abgelehnt, im Zeitraffer; der Abbruch kommt, während schon freigegeben wird.
         handle = await worker.start("OrderWorkflow", "NL-4602")
         await shop.stands("NL-4602")
+        events = (await handle.fetch_history()).events
+        tasks = [event_name(event) for event in events].count("WorkflowTaskCompleted")
         await handle.cancel()
-        await worker.reached(handle, CANCEL)
-        asyncio.get_running_loop().call_later(0.2, shop.event(shop.go, "NL-4602").set)
+        await worker.reached(handle, "WorkflowTaskCompleted", tasks + 1)
+        shop.event(shop.go, "NL-4602").set()
         run = await worker.end(handle)
     expect(
         "NL-4602" not in shop.stock,

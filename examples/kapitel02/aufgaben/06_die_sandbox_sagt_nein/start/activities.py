@@ -7,4 +7,4 @@ from temporalio import activity
 def read_fee() -> int:
     """Die Mahngebühr aus `gebuehren.json`, in Cent."""
     # Lücke: Was hierher gehört, steht noch im Workflow.
-    raise NotImplementedError
+    raise NotImplementedError("Hier fehlt noch das Lesen der Datei.")
