@@ -9,6 +9,7 @@ import base64
 import importlib.util
 import json
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from temporalio.client import WorkflowHistory
 
 from dauerlauf.exercises.bench import Bench
 from dauerlauf.history import dump, normalise
-from dauerlauf.timelapse import timelapse
+from dauerlauf.timelapse import Timelapse, timelapse
 
 
 def _readable(history: WorkflowHistory) -> str:
@@ -39,23 +40,29 @@ def _decoded(value: Any) -> Any:
     return {key: _decoded(one) for key, one in value.items()}
 
 
+async def recordings(server: Timelapse) -> AsyncIterator[tuple[Path, str]]:
+    """Zeichnet alles neu auf; gibt zu jeder Datei in `start/` ihren Inhalt heraus."""
+    for folder in sorted(Path(__file__).parent.glob("*_klinik_*/")):
+        spec = importlib.util.spec_from_file_location(
+            folder.name, folder / "pruefung.py"
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        checks = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(checks)
+        with tempfile.TemporaryDirectory() as place:
+            bench = Bench(server, folder, folder / "start", Path(place))
+            for name, found in (await checks.record(bench)).items():
+                text = found if isinstance(found, str) else _readable(found)
+                yield folder / "start" / name, text
+
+
 async def main() -> None:
-    """Zeichnet alle Übungen auf, deren Ordner `klinik` im Namen trägt."""
+    """Legt alle Aufzeichnungen neu ab."""
     async with timelapse() as server:
-        for folder in sorted(Path(__file__).parent.glob("*_klinik_*/")):
-            spec = importlib.util.spec_from_file_location(
-                folder.name, folder / "pruefung.py"
-            )
-            assert spec is not None
-            assert spec.loader is not None
-            checks = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(checks)
-            with tempfile.TemporaryDirectory() as place:
-                bench = Bench(server, folder, folder / "start", Path(place))
-                for name, found in (await checks.record(bench)).items():
-                    text = found if isinstance(found, str) else _readable(found)
-                    (folder / "start" / name).write_text(text, encoding="utf-8")
-                    print(f"{folder.name}/{name}")
+        async for file, text in recordings(server):
+            file.write_text(text, encoding="utf-8")
+            print(file)
 
 
 if __name__ == "__main__":

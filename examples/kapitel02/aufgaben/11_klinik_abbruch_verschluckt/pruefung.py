@@ -3,7 +3,8 @@
 import asyncio
 import tomllib
 from collections import Counter
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.api.history.v1 import HistoryEvent
@@ -16,6 +17,7 @@ from dauerlauf.history import event_name, load
 WORKFLOW = "workflow:OrderWorkflow"
 LIMIT = 15.0
 """Sekunden Echtzeit, in denen ein abgebrochener Lauf endet."""
+T = TypeVar("T")
 CANCEL = "WorkflowExecutionCancelRequested"
 QUIET = ApplicationErrorCategory.BENIGN
 """Was zur Übung gehört, steht nicht im Log."""
@@ -147,7 +149,7 @@ async def ohne_abbruch(bench: Bench) -> None:
     """Ohne Abbruch bleibt alles, wie es war: bezahlt oder nach drei Ablehnungen aufgegeben."""
     shop = Shop()
     async with bench.worker(WORKFLOW, given=shop.given) as worker:
-        paid, declined = await asyncio.gather(
+        paid, declined = await _all(
             worker.execute("OrderWorkflow", "NL-4603"),
             worker.attempt("OrderWorkflow", "NL-4604"),
         )
@@ -172,7 +174,7 @@ async def abbruch(bench: Bench) -> None:
     """Abgebrochen endet der Auftrag, gleich an welcher Stelle, und die Ware ist frei."""
     shop = Shop()
     async with bench.worker(WORKFLOW, given=shop.given) as worker:
-        await asyncio.gather(
+        await _all(
             _cancelled(bench, worker, shop, "NL-4601", "während `reserve_stock`"),
             _cancelled(bench, worker, shop, "NL-4410", "während `charge_payment`"),
             _cancelled(bench, worker, shop, "NL-4502", "während der Pause bis morgen"),
@@ -193,6 +195,15 @@ async def abbruch(bench: Bench) -> None:
         "und der Abbruch hat den zweiten verhindert.",
         weiter="Das Aufräumen darf der Abbruch nicht treffen, und der Workflow darf nicht enden, bevor es fertig ist.",
     )
+
+
+async def _all(*runs: Awaitable[T]) -> list[T]:
+    """Wartet auf alle Läufe, auch wenn einer scheitert; wirft dann den ersten Fehler."""
+    found = await asyncio.gather(*runs, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return found  # type: ignore[return-value]
 
 
 async def _cancelled(
