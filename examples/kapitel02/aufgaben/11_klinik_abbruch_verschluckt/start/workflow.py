@@ -29,7 +29,9 @@ class OrderWorkflow:
         return f"{order_id} bezahlt"
 
     async def _charge(self, order_id: str) -> None:
-        for _ in range(3):
+        for day in range(3):
+            if day > 0:
+                await workflow.sleep(timedelta(days=1))
             try:
                 await workflow.execute_activity(
                     dienste.charge_payment, order_id, retry_policy=ONCE, **STEP
@@ -38,7 +40,6 @@ class OrderWorkflow:
             except Exception:
                 # Die Bank hat abgelehnt; morgen versuchen wir es wieder.
                 workflow.logger.info("%s: Zahlung abgelehnt", order_id)
-            await workflow.sleep(timedelta(days=1))
         raise ApplicationError(f"{order_id}: abgelehnt", type="ZahlungAbgelehnt")
 
     async def _release(self, order_id: str) -> None:
