@@ -3,9 +3,10 @@
 import asyncio
 import tomllib
 from datetime import timedelta
+from typing import Any
 
 from temporalio import activity
-from temporalio.client import WorkflowFailureError, WorkflowHistory
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 
 from dauerlauf.exercises import Bench, Failed, Wrong, expect
@@ -165,7 +166,7 @@ def _expect_no(status: str, error: BaseException | None) -> None:
     )
 
 
-async def _ends(name: str, handle) -> None:  # type: ignore[no-untyped-def]
+async def _ends(name: str, handle: WorkflowHandle[Any, Any]) -> None:
     try:
         await asyncio.wait_for(handle.result(), 15)
     except WorkflowFailureError as failure:
