@@ -1,0 +1,5 @@
+"""Was ein Lauf sich merkt."""
+
+from sendungen import Parcel
+
+PARCELS: list[Parcel] = []

@@ -1,0 +1,46 @@
+"""Ein Auftrag: Ware zurücklegen und abbuchen, an bis zu drei Tagen."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    import dienste
+
+STEP: dict[str, Any] = {"start_to_close_timeout": timedelta(minutes=10)}
+ONCE = RetryPolicy(maximum_attempts=1)
+
+
+@workflow.defn
+class OrderWorkflow:
+    """Führt einen Auftrag aus; wird nichts daraus, ist die Ware wieder frei."""
+
+    @workflow.run
+    async def run(self, order_id: str) -> str:
+        await workflow.execute_activity(dienste.reserve_stock, order_id, **STEP)
+        try:
+            await self._charge(order_id)
+        except Exception:
+            await self._release(order_id)
+            raise
+        return f"{order_id} bezahlt"
+
+    async def _charge(self, order_id: str) -> None:
+        for day in range(3):
+            if day > 0:
+                await workflow.sleep(timedelta(days=1))
+            try:
+                await workflow.execute_activity(
+                    dienste.charge_payment, order_id, retry_policy=ONCE, **STEP
+                )
+                return
+            except Exception:
+                # Die Bank hat abgelehnt; morgen versuchen wir es wieder.
+                workflow.logger.info("%s: Zahlung abgelehnt", order_id)
+        raise ApplicationError(f"{order_id}: abgelehnt", type="ZahlungAbgelehnt")
+
+    async def _release(self, order_id: str) -> None:
+        await workflow.execute_activity(dienste.release_stock, order_id, **STEP)
