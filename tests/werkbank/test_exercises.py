@@ -16,10 +16,10 @@ import pytest
 
 from dauerlauf.cli import main
 from dauerlauf.errors import DauerlaufError
-from dauerlauf.exercises import authoring, pruefe
+from dauerlauf.exercises import Failed, authoring, pruefe
 from dauerlauf.exercises import bench as bench_module
 from dauerlauf.exercises.checks import Wrong
-from dauerlauf.exercises.definition import exercises, find
+from dauerlauf.exercises.definition import exercises, find, read
 from dauerlauf.exercises.notebook import Report
 from dauerlauf.exercises.runner import Outcome, check
 from dauerlauf.exercises.workspace import PROGRESS, Progress, Workspace
@@ -183,6 +183,74 @@ def test_eine_falsche_antwort_muss_genau_einmal_passen(tmp_path: Path) -> None:
         Wrong("fehlt", changes=(("gibt es nicht", ""),), expected="x").write(FIRST.solution, tmp_path)
     with pytest.raises(DauerlaufError, match=r"kommt \d+-mal statt einmal vor"):
         Wrong("mehrfach", changes=(("order", ""),), expected="x").write(FIRST.solution, tmp_path)
+
+
+def test_ein_befund_ist_nur_der_erwartete_wenn_er_es_sagt() -> None:
+    failed = Outcome(FIRST, (), "absturz", "Titel", Failed(wo="hier", warum="darum", weiter="dahin"))
+    assert [failed.answers_to(one) for one in ("absturz", "darum", "Titel", "anderes", "")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert not Outcome(FIRST, ("alles",)).answers_to("absturz")
+
+
+PREDICTION = """\
+from dauerlauf.exercises import Question
+
+
+async def truth(bench):
+    return {"anzahl": 3, "dauer": 1.5, "art": "Timer", "namen": ["a", "b"], "menge": ["x", "y"]}
+
+
+def explain(answer, truth):
+    return f"Sie nennen {answer}.", "Zählen Sie nach."
+
+
+QUESTIONS = (
+    Question("anzahl", "Wie viele?", int, explain),
+    Question("dauer", "Wie lange?", float, explain),
+    Question("art", "Was?", str, explain, choices=("Timer", "Signal")),
+    Question("namen", "Welche der Reihe nach?", list, explain),
+    Question("menge", "Welche?", list, explain, ordered=False),
+)
+"""
+RIGHT = {"anzahl": "3", "dauer": "1.5", "art": '"Timer"', "namen": '["a", "b"]', "menge": '["y", "x"]'}
+
+
+@pytest.mark.parametrize(
+    ("answers", "wo", "warum"),
+    [
+        ({}, None, ""),
+        ({"dauer": "2"}, "Feld „dauer“", "Sie nennen 2."),
+        ({"namen": '["b", "a"]'}, "Feld „namen“", "Sie nennen"),
+        ({"menge": '["x"]'}, "Feld „menge“", "Sie nennen"),
+        ({"anzahl": "-1"}, "Feld „anzahl“", "noch keine Antwort"),
+        ({"art": '""'}, "Feld „art“", "noch keine Antwort"),
+        ({"anzahl": "3.0"}, "Feld „anzahl“", "erwartet ist eine ganze Zahl"),
+        ({"anzahl": "true"}, "Feld „anzahl“", "erwartet ist eine ganze Zahl"),
+        ({"art": '"Query"'}, "Feld „art“", "steht nicht zur Wahl"),
+        ({"dauer": ""}, "antwort.toml, Zeile 2", "keine Antwort in TOML"),
+        ({"dauer": "1.5\n[art"}, "antwort.toml, Zeile 3", "keine Antwort in TOML"),
+    ],
+)
+async def test_antworten_einer_vorhersage(
+    timelapse: Timelapse, tmp_path: Path, answers: dict[str, str], wo: str | None, warum: str
+) -> None:
+    folder = tmp_path / "kapitel07" / "aufgaben" / "01_frage"
+    folder.mkdir(parents=True)
+    (folder / "pruefung.py").write_text(PREDICTION, encoding="utf-8")
+    lines = [f"{name} = {value}\n" for name, value in {**RIGHT, **answers}.items()]
+    (tmp_path / "antwort.toml").write_text("".join(lines), encoding="utf-8")
+    failure = (await check(read(folder), tmp_path, timelapse)).failure
+    if wo is None:
+        assert failure is None
+    else:
+        assert failure is not None
+        assert wo in failure.wo
+        assert warum in failure.warum
 
 
 # Fortschritt und Ordner
@@ -441,6 +509,22 @@ def test_geruest_ist_vollstaendig_und_faellt_durch_bis_es_gefuellt_ist(tmp_path:
     for texts in found.values():
         for part in ("(ziel)", "(lernziel)", "(## Warum)", "genau 3", "gleicht der Lösung", "0 falsche Antworten"):
             assert any(part in text for text in texts), part
+
+
+def test_befehl_legt_das_geruest_im_projekt_an(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for folder in ("src/dauerlauf", "examples/kapitel07", "book"):
+        (here / folder).mkdir(parents=True)
+    (here / "mkdocs.yml").touch()
+    with pytest.raises(SystemExit) as end:
+        main(["neue-uebung", "7.1", "Wie oft?", "--stufe", "vorhersagen"])
+    assert not end.value.code
+    place = here / "examples/kapitel07/aufgaben/01_wie_oft"
+    assert str(place) in capfd.readouterr().out
+    assert (place / "start/antwort.toml").is_file()
+    with pytest.raises(SystemExit) as end:
+        main(["neue-uebung", "7.1", "Noch eine", "--stufe", "bauen"])
+    assert end.value.code == 2
+    assert "Die Nummer 7.1 ist vergeben" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

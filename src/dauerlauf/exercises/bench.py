@@ -651,6 +651,13 @@ def _task_failed(failure: Any, source: Path) -> Failed:
             weiter="Nehmen Sie die Funktion von Temporal (`workflow.now()`, `workflow.uuid4()`, `workflow.random()`) "
             "oder eine Activity.",
         )
+    if failure.application_failure_info.type == "NotImplementedError" and not message:
+        return Failed(
+            wo=wo,
+            warum="Der Workflow ruft eine vorgegebene Activity wie eine gewöhnliche Funktion auf "
+            "(NotImplementedError). So läuft sie im Workflow statt beim Worker.",
+            weiter="Bitten Sie Temporal darum: mit `await workflow.execute_activity(…)` und einem Timeout.",
+        )
     if failure.application_failure_info.type == "NotImplementedError":
         return Failed(
             wo=wo,
