@@ -26,7 +26,9 @@ from dauerlauf.exercises.workspace import PROGRESS, Progress, Workspace
 from dauerlauf.timelapse import Timelapse
 
 KNOWN = exercises()
-FIRST = find("1.1", KNOWN)
+FIRST = find("erster-workflow", KNOWN)
+PREDICT = find("zwei-fehlversuche", KNOWN)
+SAGA = find("kompensation-zu-spaet", KNOWN)
 SOLUTION = (FIRST.solution / "workflow.py").read_text(encoding="utf-8")
 CALL = re.search(r"        return await .*\n        \)\n", SOLUTION, re.DOTALL)
 assert CALL is not None
@@ -308,12 +310,11 @@ def test_abbruch_beim_schreiben_laesst_den_alten_stand(space: Workspace, monkeyp
 
 
 def test_die_naechste_uebung_ist_die_zuletzt_bearbeitete_offene(space: Workspace) -> None:
-    saga = find("7.1", KNOWN)
     assert space.current(KNOWN) == FIRST
-    space.update(saga, lambda state: state)
-    assert space.current(KNOWN) == saga
-    space.update(saga, lambda state: replace(state, solved=True))
-    following = KNOWN[(KNOWN.index(saga) + 1) % len(KNOWN)]
+    space.update(SAGA, lambda state: state)
+    assert space.current(KNOWN) == SAGA
+    space.update(SAGA, lambda state: replace(state, solved=True))
+    following = KNOWN[(KNOWN.index(SAGA) + 1) % len(KNOWN)]
     assert space.current(KNOWN) == following
     for one in KNOWN:
         space.update(one, lambda state: replace(state, solved=True))
@@ -365,11 +366,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["7.l"], "meinten Sie „7.1“ (Kompensation zu spät vorgemerkt)"),
-        (["komensation-zu-spat"], "meinten Sie „7.1“"),
+        (["7.l"], "meinten Sie „7."),
+        (["komensation-zu-spat"], f"meinten Sie „{SAGA.number}“ (Kompensation zu spät vorgemerkt)"),
         (["99.9"], "Die Übung „99.9“ gibt es nicht; `dauerlauf uebe --liste` zeigt alle."),
         (["--tipp", "--neu"], "--tipp und --neu gehen nicht zusammen"),
-        (["7.1", "--alle"], "--alle gilt für alle Übungen; lassen Sie „7.1“ weg."),
+        (["1.1", "--alle"], "--alle gilt für alle Übungen; lassen Sie „1.1“ weg."),
         (["--alle"], "Sie haben noch keine Übung begonnen"),
         (["--laut"], "Die Option „--laut“ gibt es hier nicht"),
         (["1.1", "--loesung"], "bestätigen Sie mit --ja"),
@@ -405,19 +406,18 @@ def test_erst_die_aufgabe_dann_der_befund_dann_geloest(here: Path, capfd: pytest
 
 
 def test_drei_tipps_nacheinander_und_gezaehlt(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    shown = [_run(capfd, "7.1", "--tipp")[1] for _ in range(4)]
-    saga = find("7.1", KNOWN)
+    shown = [_run(capfd, SAGA.number, "--tipp")[1] for _ in range(4)]
     for number, out in zip((1, 2, 3, 3), shown, strict=True):
         assert f"Tipp {number} von 3" in out
-        assert saga.hints[number - 1].splitlines()[0] in out
+        assert SAGA.hints[number - 1].splitlines()[0] in out
     assert "--loesung" in shown[2]
-    assert "7.1 offen, 3 Tipps, 0 Versuche" in (here / "uebungen" / PROGRESS).read_text("utf-8")
+    assert f"{SAGA.number} offen, 3 Tipps, 0 Versuche" in (here / "uebungen" / PROGRESS).read_text("utf-8")
 
 
 def test_alle_prueft_was_begonnen_ist(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     space = Workspace(here / "uebungen")
     space.prepare(FIRST)
-    space.prepare(find("2.1", KNOWN))
+    space.prepare(PREDICT)
     shutil.copyfile(FIRST.solution / "workflow.py", space.place(FIRST) / "workflow.py")
     code, out, _ = _run(capfd, "--alle")
     assert code == 1
@@ -425,7 +425,7 @@ def test_alle_prueft_was_begonnen_ist(here: Path, capfd: pytest.CaptureFixture[s
     code, out, _ = _run(capfd, "--liste")
     assert code == 0
     assert re.search(r"1\.1 +gelöst +Ihr erster Workflow", out)
-    assert re.search(r"7\.1 +neu +Kompensation", out)
+    assert re.search(rf"{re.escape(SAGA.number)} +neu +Kompensation", out)
     assert f"1 von {len(KNOWN)} Übungen gelöst." in out
 
 
@@ -561,9 +561,8 @@ def test_geruest_ueberschreibt_keine_nummer(tmp_path: Path) -> None:
     ],
 )
 def test_pruefe_nennt_was_einer_uebung_fehlt(tmp_path: Path, change: tuple[str, str], says: str) -> None:
-    source = find("7.1", KNOWN).folder
-    copy = tmp_path / "kapitel07" / "aufgaben" / source.name
-    shutil.copytree(source, copy)
+    copy = tmp_path / "kapitel07" / "aufgaben" / "01_kompensation_zu_spaet"
+    shutil.copytree(SAGA.folder, copy)
     assert list(authoring.missing(exercises([tmp_path / "kapitel07"]), ["saga"])) == []
     description = copy / "aufgabe.md"
     description.write_text(description.read_text("utf-8").replace(*change), encoding="utf-8")

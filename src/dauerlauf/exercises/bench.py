@@ -34,7 +34,7 @@ from dauerlauf.faults import ActivityAction, FaultInjector, FaultPlan, Journal
 from dauerlauf.history import event_name
 from dauerlauf.history import load as load_history
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result, worker_client
-from dauerlauf.worker_process import STICKY, ShortTasks, WorkerProcess, rescue, spawn
+from dauerlauf.worker_process import ShortTasks, WorkerProcess, rescue, spawn
 
 LIMIT = 30.0
 """So viele Sekunden Echtzeit hat ein Workflow; im Zeitraffer reicht das für Wochen."""
@@ -284,7 +284,6 @@ class Running:
             identity=identity,
             plan=self._plan if first else FaultPlan(),
             journal=self._journal,
-            sticky=STICKY,
         )
         try:
             self._process = await asyncio.wait_for(starting, LOAD_LIMIT)

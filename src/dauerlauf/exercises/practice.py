@@ -159,7 +159,7 @@ class Practice:
             self._print(f"Ihre bisherigen Dateien: {backup}")
         return 0
 
-    def list(self) -> int:
+    def show_list(self) -> int:
         """Druckt alle Übungen nach Kapiteln mit ihrem Stand."""
         states = self._workspace.progress()
         chapter = None
@@ -276,7 +276,7 @@ def run(number: str | None, folder: Path, *, action: str | None, yes: bool) -> i
         if action in ("alle", "liste"):
             if number:
                 raise DauerlaufError(f"--{action} gilt für alle Übungen; lassen Sie „{number}“ weg.")
-            return practice.check_all() if action == "alle" else practice.list()
+            return practice.check_all() if action == "alle" else practice.show_list()
         exercise = practice.choose(number)
         if exercise is None:
             return practice.all_done()
