@@ -190,7 +190,7 @@ QUESTIONS = (
         str,
         _because(
             "„Das Konto von Jörg Weiß ist gesperrt“ steht wörtlich im Event ActivityTaskFailed. Ein Fehler ist kein Payload.",
-            "Lesen Sie die zwei Zeilen des Teams noch einmal: Was wandelt Fehler um, und was wandelt der Codec um?",
+            "Lesen Sie im Aufgabentext nach, wie das Team verbunden ist: Was wandelt Fehler um, und was wandelt der Codec um?",
         ),
         (OPEN, HIDDEN),
     ),

@@ -3,15 +3,14 @@
 from datetime import timedelta
 
 from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 
 @activity.defn
 async def transfer_money(iban: str) -> None:
     """Das Konto ist gesperrt."""
-    raise ApplicationError(
-        "Das Konto von Jörg Weiß ist gesperrt", type="KontoGesperrt", non_retryable=True
-    )
+    raise ApplicationError("Das Konto von Jörg Weiß ist gesperrt", type="KontoGesperrt")
 
 
 @workflow.defn
@@ -31,7 +30,10 @@ class RefundWorkflow:
         await workflow.wait_condition(lambda: self._clerk != "")
         try:
             await workflow.execute_activity(
-                transfer_money, iban, start_to_close_timeout=timedelta(seconds=10)
+                transfer_money,
+                iban,
+                start_to_close_timeout=timedelta(seconds=10),
+                retry_policy=RetryPolicy(maximum_attempts=1),
             )
         except ActivityError:
             return "nicht überwiesen"
