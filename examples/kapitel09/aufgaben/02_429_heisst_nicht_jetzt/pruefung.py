@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from dauerlauf.exercises import Bench, Run, Wrong, expect
+from dauerlauf.exercises import Bench, Failed, Run, Wrong, expect
 
 Answers = Sequence[tuple[int, int]]
 HOUR = 3600
@@ -43,9 +43,19 @@ async def _print(bench: Bench, plans: Mapping[str, Answers]) -> dict[str, Calls]
     async with bench.worker(
         "workflow:LabelWorkflow", activities=[("activities:LabelDesk", str(book))]
     ) as worker:
-        runs = await asyncio.gather(
-            *(worker.attempt("LabelWorkflow", number) for number in plans)
-        )
+        try:
+            runs = await asyncio.gather(
+                *(worker.attempt("LabelWorkflow", number) for number in plans)
+            )
+        except Failed as failed:
+            if "StartToClose" not in failed.warum:
+                raise
+            raise Failed(
+                wo="Activity `print_label`",
+                warum="Ein Versuch dauert länger als 10 s und wird abgebrochen. Wer in der Activity auf den Dienst wartet, "
+                "hält so lange einen Platz im Worker besetzt, und der Server weiß nichts davon.",
+                weiter="Beenden Sie den Versuch sofort, und sagen Sie dem Server dabei, wann der nächste beginnen soll.",
+            ) from None
     found = {}
     with closing(sqlite3.connect(book)) as database:
         for number, run in zip(plans, runs, strict=True):

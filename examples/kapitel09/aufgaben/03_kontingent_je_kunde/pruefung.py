@@ -79,7 +79,7 @@ class Customer:
             wo=f"Zweite Frage nach {request_id}, {when}",
             warum=f"Zuerst war es {self.since(self.permits[request_id])}, nun {self.since(at)}. Wessen Antwort verloren "
             "ging, der fragt noch einmal und verbraucht so einen zweiten Platz.",
-            weiter="Die Frage gehört zum Zustand, nicht nur die Uhrzeit.",
+            weiter="Die Frage gehört zum Zustand, nicht nur die Uhrzeit, und der Zustand muss da sein, bevor das erste Update kommt.",
         )
 
     async def forward(self, duration: timedelta) -> None:

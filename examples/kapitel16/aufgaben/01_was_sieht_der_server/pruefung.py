@@ -106,7 +106,7 @@ WHOLE = "Der Codec verschlüsselt jeden Payload ganz. Ist dies ein Payload?"
 QUESTIONS = (
     Question(
         "workflow_id",
-        "Ist die Workflow-ID offen?",
+        "Ist die Workflow-ID offen oder verdeckt?",
         str,
         _because(
             "Unter „erstattung-R-3007“ führt der Server den Lauf; der Codec bekommt IDs nie zu sehen.",
@@ -116,7 +116,7 @@ QUESTIONS = (
     ),
     Question(
         "argument",
-        "Ist das Argument des Workflows offen?",
+        "Ist das Argument des Workflows offen oder verdeckt?",
         str,
         _because(
             f"„{IBAN}“ kommt in den Bytes der History nicht vor: Argumente sind Payloads.",
@@ -126,7 +126,7 @@ QUESTIONS = (
     ),
     Question(
         "activity_typ",
-        "Ist der Name der Activity offen?",
+        "Ist der Name der Activity offen oder verdeckt?",
         str,
         _because(
             "„transfer_money“ steht im Event ActivityTaskScheduled; der Server muss einen Worker finden, der sie kennt.",
@@ -136,7 +136,7 @@ QUESTIONS = (
     ),
     Question(
         "suchattribut",
-        "Ist der Wert des Suchattributs offen?",
+        "Ist der Wert des Suchattributs offen oder verdeckt?",
         str,
         _because(
             "„Flensburg“ steht im ersten Event. Suchattribute lässt das SDK am Codec vorbei.",
@@ -146,7 +146,7 @@ QUESTIONS = (
     ),
     Question(
         "memo_name",
-        "Ist der Name des Memo-Feldes offen?",
+        "Ist der Name des Memo-Feldes offen oder verdeckt?",
         str,
         _because(
             "„grund“ steht im ersten Event. Ein Memo ist eine Tabelle; der Codec bekommt nur ihre Werte.",
@@ -156,7 +156,7 @@ QUESTIONS = (
     ),
     Question(
         "memo_wert",
-        "Ist der Wert des Memos offen?",
+        "Ist der Wert des Memos offen oder verdeckt?",
         str,
         _because(
             "„Sofa mit gebrochenem Bein“ kommt in den Bytes nicht vor. Danach sucht der Server nicht; er zeigt es nur.",
@@ -166,7 +166,7 @@ QUESTIONS = (
     ),
     Question(
         "signal_argument",
-        "Ist das Argument des Signals offen?",
+        "Ist das Argument des Signals offen oder verdeckt?",
         str,
         _because(
             "„Carstensen“ kommt in den Bytes nicht vor; nur der Name des Signals, „approve“, steht dort.",
@@ -176,7 +176,7 @@ QUESTIONS = (
     ),
     Question(
         "fehlertyp",
-        "Ist der Typ des Fehlers offen?",
+        "Ist der Typ des Fehlers offen oder verdeckt?",
         str,
         _because(
             "„KontoGesperrt“ steht im Event ActivityTaskFailed; an ihm entscheidet der Server, ob er wiederholt.",
@@ -186,7 +186,7 @@ QUESTIONS = (
     ),
     Question(
         "fehlermeldung",
-        "Ist die Meldung des Fehlers offen?",
+        "Ist die Meldung des Fehlers offen oder verdeckt?",
         str,
         _because(
             "„Das Konto von Jörg Weiß ist gesperrt“ steht wörtlich im Event ActivityTaskFailed. Ein Fehler ist kein Payload.",
@@ -196,7 +196,7 @@ QUESTIONS = (
     ),
     Question(
         "groesse",
-        "Ist die Größe eines Inhalts offen?",
+        "Ist die Größe eines Inhalts offen oder verdeckt?",
         str,
         _because(
             "Beide Argumente wuchsen um genau gleich viele Bytes. Wer die Zahl kennt, zieht sie ab.",

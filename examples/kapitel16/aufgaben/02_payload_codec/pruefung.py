@@ -28,6 +28,17 @@ def _payloads(answer: Any) -> list[Payload]:
     )
 
 
+def _told(answer: Any) -> str:
+    """Was zurückkam, in Worten."""
+    if not isinstance(answer, list):
+        return f"{answer.kind}: {answer.text or 'ohne Text'}"
+    shown = (
+        f"{one.metadata.get('encoding', b'').decode(errors='replace')}, {len(one.data)} Bytes"
+        for one in _payloads(answer)
+    )
+    return "; ".join(shown) or "nichts"
+
+
 async def _ask(reader: Reader, direction: str, *payloads: Payload) -> Any:
     """Die Bytes der Payloads oder die Ausnahme mit `kind`, `text` und `place`."""
     raw = [one.SerializeToString() for one in payloads]
@@ -102,8 +113,7 @@ async def versiegelt(bench: Bench) -> None:
     expect(
         _payloads(again) == [SECRET] * 2,
         wo="codec.py, `unseal`",
-        warum=f"Der Rückweg ergibt nicht, was hineinging, sondern: {getattr(again, 'kind', '') or again}"
-        f" {getattr(again, 'text', '')}",
+        warum=f"Der Rückweg ergibt nicht, was hineinging (json/plain, 24 Bytes): {_told(again)}.",
         weiter="Öffnen Sie `data`, und machen Sie aus den Bytes wieder einen Payload mit den alten Metadaten.",
     )
 
@@ -161,15 +171,13 @@ async def unlesbar(bench: Bench) -> None:
         foreign = [
             SECRET,
             Payload(metadata={"encoding": b"binary/zlib"}, data=b"fremd"),
-            Payload(),
         ]
         answer = await _ask(reader, "decode", *foreign)
         expect(
             _payloads(answer) == foreign,
             wo="codec.py, `unseal`, Payloads ohne Siegel",
-            warum="Aus json/plain, binary/zlib und einem leeren Payload wurde: "
-            f"{getattr(answer, 'kind', '') or answer} {getattr(answer, 'text', '')}. Workflows, die vor der Einführung "
-            "begannen, bleiben so stehen.",
+            warum=f"Aus json/plain, 24 Bytes, und binary/zlib, 5 Bytes, wurde: {_told(answer)}. Workflows, die vor der "
+            "Einführung begannen, bleiben so stehen.",
             weiter="Am `encoding` erkennt der Codec, was er selbst geschrieben hat; alles andere gibt er unverändert zurück.",
         )
 

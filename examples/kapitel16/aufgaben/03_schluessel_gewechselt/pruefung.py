@@ -56,7 +56,7 @@ async def _refund(bench: Bench) -> Run:
                 if "SealError" not in failed.warum:
                     raise
                 reason = failed.warum.partition("SealError: ")[2].partition(
-                    " Damit scheitert"
+                    ". Damit scheitert"
                 )[0]
                 raise Failed(
                     wo="Workflow-Task der Erstattung, nach `step_2`",
