@@ -10,8 +10,10 @@ from temporalio.client import WorkflowHandle
 from dauerlauf.exercises import Bench, Running, Wrong, expect
 
 MINUTE, DAY = timedelta(seconds=60), timedelta(hours=24)
-PER_MINUTE, PER_DAY, PER_RUN = 3, 10, 12
+LIMITS = ((3, MINUTE, "60 s"), (10, DAY, "24 Stunden"))
+PER_RUN = 12
 SLACK = timedelta(seconds=5)
+ROUNDING = timedelta(milliseconds=1)
 
 
 class Customer:
@@ -44,21 +46,23 @@ class Customer:
 
     async def ask_new(self, *request_ids: str) -> None:
         """Fragt nacheinander und rechnet jede Uhrzeit nach."""
+        asked = await self._bench.timelapse.now(self.handle)
         for request_id in request_ids:
             before = list(self.permits.values())
             at = self.permits[request_id] = await self.ask(request_id)
             self._began = self._began or at
+            expect(
+                at >= asked - SLACK,
+                wo=f"Uhrzeit für {request_id}, die {len(self.permits)}. dieses Kunden",
+                warum=f"Vergeben ist {self.since(at)}, gefragt wurde erst nach {self.since(asked)}. Wer dann anfragt, "
+                "zählt beim Dienst in einem Fenster, das Ihr Buch nicht kennt.",
+                weiter="Nichts wird in der Vergangenheit vergeben: Auch jetzt ist eine Untergrenze.",
+            )
             _limits([*before, at], self)
-            bounds = [
-                *before[-1:],
-                *(
-                    one + MINUTE
-                    for one in before[-PER_MINUTE:][:1]
-                    if len(before) >= PER_MINUTE
-                ),
-            ]
-            bounds += [
-                one + DAY for one in before[-PER_DAY:][:1] if len(before) >= PER_DAY
+            bounds = before[-1:] + [
+                before[-count] + window
+                for count, window, _ in LIMITS
+                if len(before) >= count
             ]
             # Die Uhr läuft beim Fragen weiter; danach gelesen, ist sie eine obere Grenze.
             if not bounds or at > max(bounds) + SLACK:
@@ -96,7 +100,7 @@ class Customer:
         return f"{(at - (self._began or at)).total_seconds():.0f} s"
 
     def times(self, times: Sequence[datetime]) -> str:
-        return ", ".join(self.since(at) for at in times[-PER_DAY:]) or "keine"
+        return ", ".join(self.since(at) for at in times[-10:]) or "keine"
 
 
 def _limits(times: Sequence[datetime], customer: Customer) -> None:
@@ -108,13 +112,10 @@ def _limits(times: Sequence[datetime], customer: Customer) -> None:
         else "",
         weiter="Wer später fragt, bekommt keine frühere Uhrzeit als die zuletzt vergebene.",
     )
-    for count, window, name in (
-        (PER_MINUTE, MINUTE, "60 s"),
-        (PER_DAY, DAY, "24 Stunden"),
-    ):
+    for count, window, name in LIMITS:
         if len(times) > count:
             expect(
-                times[-1] - times[-1 - count] >= window - timedelta(milliseconds=1),
+                times[-1] - times[-1 - count] >= window - ROUNDING,
                 wo=f"Vergebene Uhrzeiten, die letzten {count + 1}",
                 warum=f"{customer.times(times[-1 - count :])}, gerechnet ab der ersten: {count + 1} Anfragen in weniger als "
                 f"{name}, erlaubt sind {count}. Der Dienst lehnt die letzte ab.",
@@ -143,7 +144,7 @@ async def fenster(bench: Bench) -> None:
             f"NL-{n:02d}: {(at - first).total_seconds():.0f} s"
             for n, at in zip(numbers, answers, strict=True)
         )
-        late = [at for at in answers[:4] if at - first >= MINUTE]
+        late = [at for at in answers[:4] if at - first >= MINUTE - ROUNDING]
         expect(
             len(set(answers[3:])) == 1 and len(late) == 1,
             wo="Ein zweiter Kunde, sechs Fragen zugleich, drei davon nach NL-04",

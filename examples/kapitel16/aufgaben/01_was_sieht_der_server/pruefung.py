@@ -53,6 +53,7 @@ async def truth(bench: Bench) -> Mapping[str, Any]:
         arguments={"ring": ring},
         source=bench.exercise / "vorgabe",
     ) as worker:
+        # `converter=` nähme den Codec aus den Dateien der Leserin; hier kommt er aus dem Muster.
         config = worker.client.config()
         config["data_converter"] = dataclasses.replace(
             DataConverter.default, payload_codec=EncryptionCodec(ring)
