@@ -47,7 +47,8 @@ Abschnitt fehlt, Option unbekannt ...), bricht den Bau ab und nennt Seite und Ze
 
 ``::: aufgabe 7.2``
     Eine Übung: Nummer, Titel, Stufe, Ziel, Text, der Befehl ``uv run dauerlauf uebe 7.2``, drei Tipps und die Lösung
-    mit ihrer Erklärung zum Aufklappen. Alles kommt aus dem Ordner der Übung; Anker ``aufgabe-7-2``. Im Text einer
+    mit ihrer Erklärung zum Aufklappen. Alles kommt aus dem Ordner der Übung; statt der Nummer geht ihr
+    Name (``kompensation-vormerken``). Anker ``aufgabe-7-2``. Im Text einer
     Übung steht Code um vier Leerzeichen eingerückt, nicht zwischen Zäunen.
 
 ``::: kosten saga`` oder ``::: kosten saga/glatt saga/zahlung-scheitert``

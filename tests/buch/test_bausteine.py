@@ -19,6 +19,7 @@ from dauerlauf.book.proof import find_test
 from dauerlauf.book.search import extend
 from dauerlauf.book.sources import excerpt
 from dauerlauf.errors import DauerlaufError
+from dauerlauf.exercises.definition import exercises, find
 
 EXTENSIONS = ["admonition", "attr_list", "md_in_html", "tables", "pymdownx.details", "pymdownx.superfences"]
 HEAD = {
@@ -240,12 +241,13 @@ def test_beweis_zeigt_den_test_und_den_befehl(project: Path) -> None:
 
 
 def test_aufgabe_zeigt_befehl_tipps_und_loesung_zum_aufklappen() -> None:
-    html = render(ROOT, "Davor.\n\n::: aufgabe 7.1\n\nDanach.")
+    number = find("kompensation-zu-spaet", exercises()).number
+    html = render(ROOT, f"Davor.\n\n::: aufgabe {number}\n\nDanach.")
     box = html.split("Davor.</p>")[1].split("<p>Danach.")[0]
-    assert 'id="aufgabe-7-1"' in box
+    assert f'id="aufgabe-{number.replace(".", "-")}"' in box
     assert "Kompensation zu spät vorgemerkt" in box
     assert "Reparieren" in box
-    assert "<code>uv run dauerlauf uebe 7.1</code>" in box
+    assert f"<code>uv run dauerlauf uebe {number}</code>" in box
     folded = [part.split("</summary>")[0] for part in box.split("<summary>")[1:]]
     assert folded == ["Tipp 1", "Tipp 2", "Tipp 3", "Lösung"]
     assert "<details open" not in box

@@ -11,12 +11,12 @@ from stil import lint, passages, prose, sentence_lengths, too_long
 
 from dauerlauf.book.glossary import load
 
-PAGES = sorted((ROOT / "book").rglob("*.md"))
+PAGES = [*sorted((ROOT / "book").rglob("*.md")), *sorted(ROOT.glob("examples/*/aufgaben/*/aufgabe.md"))]
 TERMS = load(ROOT / "book/glossar.yml")
 WORDS = Path(__file__).with_name("woerterbuch.txt")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "book")))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_seite_haelt_die_regeln_ein(page: Path) -> None:
     found = [f"{page.name}:{f.line}: {f.rule}: {f.text}" for f in lint(page.read_text(encoding="utf-8"), TERMS)]
     assert found == []
@@ -28,7 +28,7 @@ def test_glossar_haelt_die_regeln_ein() -> None:
     assert all(term.meaning.endswith(".") and term.meaning.count(". ") == 0 for term in TERMS), "ein Satz je Begriff"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "book")))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_saetze_sind_kurz(page: Path) -> None:
     assert too_long(sentence_lengths(page.read_text(encoding="utf-8"))) is None
 

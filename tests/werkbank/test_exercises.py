@@ -16,17 +16,19 @@ import pytest
 
 from dauerlauf.cli import main
 from dauerlauf.errors import DauerlaufError
-from dauerlauf.exercises import authoring, pruefe
+from dauerlauf.exercises import Failed, authoring, pruefe
 from dauerlauf.exercises import bench as bench_module
 from dauerlauf.exercises.checks import Wrong
-from dauerlauf.exercises.definition import exercises, find
+from dauerlauf.exercises.definition import exercises, find, read
 from dauerlauf.exercises.notebook import Report
 from dauerlauf.exercises.runner import Outcome, check
 from dauerlauf.exercises.workspace import PROGRESS, Progress, Workspace
 from dauerlauf.timelapse import Timelapse
 
 KNOWN = exercises()
-FIRST = find("1.1", KNOWN)
+FIRST = find("erster-workflow", KNOWN)
+PREDICT = find("zwei-fehlversuche", KNOWN)
+SAGA = find("kompensation-zu-spaet", KNOWN)
 SOLUTION = (FIRST.solution / "workflow.py").read_text(encoding="utf-8")
 CALL = re.search(r"        return await .*\n        \)\n", SOLUTION, re.DOTALL)
 assert CALL is not None
@@ -36,7 +38,7 @@ BODY = CALL[0]
 def _answer(folder: Path, workflow: str | None) -> Path:
     """Ein Ordner wie der einer Leserin, mit diesem `workflow.py`."""
     folder.mkdir(parents=True)
-    shutil.copyfile(FIRST.solution / "postausgang.py", folder / "postausgang.py")
+    shutil.copyfile(FIRST.start / "postausgang.py", folder / "postausgang.py")
     if workflow is not None:
         (folder / "workflow.py").write_text(workflow, encoding="utf-8")
     return folder
@@ -185,6 +187,74 @@ def test_eine_falsche_antwort_muss_genau_einmal_passen(tmp_path: Path) -> None:
         Wrong("mehrfach", changes=(("order", ""),), expected="x").write(FIRST.solution, tmp_path)
 
 
+def test_ein_befund_ist_nur_der_erwartete_wenn_er_es_sagt() -> None:
+    failed = Outcome(FIRST, (), "absturz", "Titel", Failed(wo="hier", warum="darum", weiter="dahin"))
+    assert [failed.answers_to(one) for one in ("absturz", "darum", "Titel", "anderes", "")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert not Outcome(FIRST, ("alles",)).answers_to("absturz")
+
+
+PREDICTION = """\
+from dauerlauf.exercises import Question
+
+
+async def truth(bench):
+    return {"anzahl": 3, "dauer": 1.5, "art": "Timer", "namen": ["a", "b"], "menge": ["x", "y"]}
+
+
+def explain(answer, truth):
+    return f"Sie nennen {answer}.", "Zählen Sie nach."
+
+
+QUESTIONS = (
+    Question("anzahl", "Wie viele?", int, explain),
+    Question("dauer", "Wie lange?", float, explain),
+    Question("art", "Was?", str, explain, choices=("Timer", "Signal")),
+    Question("namen", "Welche der Reihe nach?", list, explain),
+    Question("menge", "Welche?", list, explain, ordered=False),
+)
+"""
+RIGHT = {"anzahl": "3", "dauer": "1.5", "art": '"Timer"', "namen": '["a", "b"]', "menge": '["y", "x"]'}
+
+
+@pytest.mark.parametrize(
+    ("answers", "wo", "warum"),
+    [
+        ({}, None, ""),
+        ({"dauer": "2"}, "Feld „dauer“", "Sie nennen 2."),
+        ({"namen": '["b", "a"]'}, "Feld „namen“", "Sie nennen"),
+        ({"menge": '["x"]'}, "Feld „menge“", "Sie nennen"),
+        ({"anzahl": "-1"}, "Feld „anzahl“", "noch keine Antwort"),
+        ({"art": '""'}, "Feld „art“", "noch keine Antwort"),
+        ({"anzahl": "3.0"}, "Feld „anzahl“", "erwartet ist eine ganze Zahl"),
+        ({"anzahl": "true"}, "Feld „anzahl“", "erwartet ist eine ganze Zahl"),
+        ({"art": '"Query"'}, "Feld „art“", "steht nicht zur Wahl"),
+        ({"dauer": ""}, "antwort.toml, Zeile 2", "keine Antwort in TOML"),
+        ({"dauer": "1.5\n[art"}, "antwort.toml, Zeile 3", "keine Antwort in TOML"),
+    ],
+)
+async def test_antworten_einer_vorhersage(
+    timelapse: Timelapse, tmp_path: Path, answers: dict[str, str], wo: str | None, warum: str
+) -> None:
+    folder = tmp_path / "kapitel07" / "aufgaben" / "01_frage"
+    folder.mkdir(parents=True)
+    (folder / "pruefung.py").write_text(PREDICTION, encoding="utf-8")
+    lines = [f"{name} = {value}\n" for name, value in {**RIGHT, **answers}.items()]
+    (tmp_path / "antwort.toml").write_text("".join(lines), encoding="utf-8")
+    failure = (await check(read(folder), tmp_path, timelapse)).failure
+    if wo is None:
+        assert failure is None
+    else:
+        assert failure is not None
+        assert wo in failure.wo
+        assert warum in failure.warum
+
+
 # Fortschritt und Ordner
 
 
@@ -240,12 +310,11 @@ def test_abbruch_beim_schreiben_laesst_den_alten_stand(space: Workspace, monkeyp
 
 
 def test_die_naechste_uebung_ist_die_zuletzt_bearbeitete_offene(space: Workspace) -> None:
-    saga = find("7.1", KNOWN)
     assert space.current(KNOWN) == FIRST
-    space.update(saga, lambda state: state)
-    assert space.current(KNOWN) == saga
-    space.update(saga, lambda state: replace(state, solved=True))
-    following = KNOWN[(KNOWN.index(saga) + 1) % len(KNOWN)]
+    space.update(SAGA, lambda state: state)
+    assert space.current(KNOWN) == SAGA
+    space.update(SAGA, lambda state: replace(state, solved=True))
+    following = KNOWN[(KNOWN.index(SAGA) + 1) % len(KNOWN)]
     assert space.current(KNOWN) == following
     for one in KNOWN:
         space.update(one, lambda state: replace(state, solved=True))
@@ -297,11 +366,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["7.l"], "meinten Sie „7.1“ (Kompensation zu spät vorgemerkt)"),
-        (["komensation-zu-spat"], "meinten Sie „7.1“"),
+        (["7.l"], "meinten Sie „7."),
+        (["komensation-zu-spat"], f"meinten Sie „{SAGA.number}“ (Kompensation zu spät vorgemerkt)"),
         (["99.9"], "Die Übung „99.9“ gibt es nicht; `dauerlauf uebe --liste` zeigt alle."),
         (["--tipp", "--neu"], "--tipp und --neu gehen nicht zusammen"),
-        (["7.1", "--alle"], "--alle gilt für alle Übungen; lassen Sie „7.1“ weg."),
+        (["1.1", "--alle"], "--alle gilt für alle Übungen; lassen Sie „1.1“ weg."),
         (["--alle"], "Sie haben noch keine Übung begonnen"),
         (["--laut"], "Die Option „--laut“ gibt es hier nicht"),
         (["1.1", "--loesung"], "bestätigen Sie mit --ja"),
@@ -337,19 +406,18 @@ def test_erst_die_aufgabe_dann_der_befund_dann_geloest(here: Path, capfd: pytest
 
 
 def test_drei_tipps_nacheinander_und_gezaehlt(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    shown = [_run(capfd, "7.1", "--tipp")[1] for _ in range(4)]
-    saga = find("7.1", KNOWN)
+    shown = [_run(capfd, SAGA.number, "--tipp")[1] for _ in range(4)]
     for number, out in zip((1, 2, 3, 3), shown, strict=True):
         assert f"Tipp {number} von 3" in out
-        assert saga.hints[number - 1].splitlines()[0] in out
+        assert SAGA.hints[number - 1].splitlines()[0] in out
     assert "--loesung" in shown[2]
-    assert "7.1 offen, 3 Tipps, 0 Versuche" in (here / "uebungen" / PROGRESS).read_text("utf-8")
+    assert f"{SAGA.number} offen, 3 Tipps, 0 Versuche" in (here / "uebungen" / PROGRESS).read_text("utf-8")
 
 
 def test_alle_prueft_was_begonnen_ist(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     space = Workspace(here / "uebungen")
     space.prepare(FIRST)
-    space.prepare(find("2.1", KNOWN))
+    space.prepare(PREDICT)
     shutil.copyfile(FIRST.solution / "workflow.py", space.place(FIRST) / "workflow.py")
     code, out, _ = _run(capfd, "--alle")
     assert code == 1
@@ -357,7 +425,7 @@ def test_alle_prueft_was_begonnen_ist(here: Path, capfd: pytest.CaptureFixture[s
     code, out, _ = _run(capfd, "--liste")
     assert code == 0
     assert re.search(r"1\.1 +gelöst +Ihr erster Workflow", out)
-    assert re.search(r"7\.1 +neu +Kompensation", out)
+    assert re.search(rf"{re.escape(SAGA.number)} +neu +Kompensation", out)
     assert f"1 von {len(KNOWN)} Übungen gelöst." in out
 
 
@@ -443,6 +511,22 @@ def test_geruest_ist_vollstaendig_und_faellt_durch_bis_es_gefuellt_ist(tmp_path:
             assert any(part in text for text in texts), part
 
 
+def test_befehl_legt_das_geruest_im_projekt_an(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for folder in ("src/dauerlauf", "examples/kapitel07", "book"):
+        (here / folder).mkdir(parents=True)
+    (here / "mkdocs.yml").touch()
+    with pytest.raises(SystemExit) as end:
+        main(["neue-uebung", "7.1", "Wie oft?", "--stufe", "vorhersagen"])
+    assert not end.value.code
+    place = here / "examples/kapitel07/aufgaben/01_wie_oft"
+    assert str(place) in capfd.readouterr().out
+    assert (place / "start/antwort.toml").is_file()
+    with pytest.raises(SystemExit) as end:
+        main(["neue-uebung", "7.1", "Noch eine", "--stufe", "bauen"])
+    assert end.value.code == 2
+    assert "Die Nummer 7.1 ist vergeben" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -473,12 +557,12 @@ def test_geruest_ueberschreibt_keine_nummer(tmp_path: Path) -> None:
         (("stufe: reparieren", "stufe: repariern"), "Die Stufe „repariern“ gibt es nicht"),
         (("## Tipp 2", "## Typ 2"), "Jede Übung hat genau 3"),
         (("## Warum", "## Wieso"), "(## Warum)"),
+        (("## Warum", "## Anforderungen\n\n## Warum"), "„## Anforderungen“ erscheint nirgends"),
     ],
 )
 def test_pruefe_nennt_was_einer_uebung_fehlt(tmp_path: Path, change: tuple[str, str], says: str) -> None:
-    source = find("7.1", KNOWN).folder
-    copy = tmp_path / "kapitel07" / "aufgaben" / source.name
-    shutil.copytree(source, copy)
+    copy = tmp_path / "kapitel07" / "aufgaben" / "01_kompensation_zu_spaet"
+    shutil.copytree(SAGA.folder, copy)
     assert list(authoring.missing(exercises([tmp_path / "kapitel07"]), ["saga"])) == []
     description = copy / "aufgabe.md"
     description.write_text(description.read_text("utf-8").replace(*change), encoding="utf-8")

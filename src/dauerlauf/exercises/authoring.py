@@ -37,24 +37,29 @@ def _missing(exercise: Exercise, patterns: set[str]) -> Iterator[str]:
     ):
         if not text or _OPEN in text:
             yield f"In aufgabe.md fehlt {what}."
+    for section in exercise.unknown:
+        yield f"Der Abschnitt „## {section}“ erscheint nirgends; es gibt Tipp 1 bis Tipp {HINTS} und Warum."
     if exercise.rung not in RUNGS:
         yield f"Die Stufe „{exercise.rung}“ gibt es nicht; es gibt {', '.join(RUNGS)}."
     if exercise.pattern and exercise.pattern not in patterns:
         yield f"Das Muster „{exercise.pattern}“ gibt es nicht."
     if len(exercise.hints) != HINTS or any(not hint or _OPEN in hint for hint in exercise.hints):
         yield f"Es fehlen Tipps: Jede Übung hat genau {HINTS}."
-    start, solution = _contents(exercise.start), _contents(exercise.solution)
-    if not start or set(start) != set(solution):
-        yield "Die Ordner start und loesung enthalten nicht dieselben Dateien."
-    elif start == solution:
-        yield "Der Startzustand gleicht der Lösung."
-    if exercise.rung == "vorhersagen" and ANSWERS not in start:
+    if exercise.rung == "vorhersagen" and ANSWERS not in exercise.files:
         yield f"Zu einer Vorhersage gehört start/{ANSWERS}."
     try:
         checks = load_checks(exercise)
     except DauerlaufError as error:
         yield str(error)
         return
+    if unknown := sorted(set(checks.given) - set(exercise.files)):
+        yield f"GIVEN nennt {unknown[0]}, aber start/{unknown[0]} fehlt."
+    start, solution = _contents(exercise.start), _contents(exercise.solution)
+    own = {name: content for name, content in start.items() if name not in checks.given}
+    if not own or set(own) != set(solution):
+        yield "In loesung liegen nicht genau die Dateien aus start, die zu ändern sind (GIVEN liegt nur in start)."
+    elif own == solution:
+        yield "Der Startzustand gleicht der Lösung."
     if not LEAST_WRONG <= len(checks.wrong) <= MOST_WRONG:
         yield f"Sie hat {len(checks.wrong)} falsche Antworten; verlangt sind {LEAST_WRONG} bis {MOST_WRONG}."
     if not all(wrong.expected for wrong in checks.wrong):

@@ -33,10 +33,10 @@ from dauerlauf.exercises.child import THREADS, Target, WorkerOrder, answer_calls
 from dauerlauf.faults import ActivityAction, FaultInjector, FaultPlan, Journal
 from dauerlauf.history import event_name
 from dauerlauf.history import load as load_history
-from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
-from dauerlauf.worker_process import STICKY, ShortTasks, WorkerProcess, rescue, spawn
+from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result, worker_client
+from dauerlauf.worker_process import ShortTasks, WorkerProcess, rescue, spawn
 
-LIMIT = 20.0
+LIMIT = 30.0
 """So viele Sekunden Echtzeit hat ein Workflow; im Zeitraffer reicht das für Wochen."""
 
 LOAD_LIMIT = 15.0
@@ -45,7 +45,10 @@ LOAD_LIMIT = 15.0
 LOOK = 0.4
 """So oft sieht der Prüfstand nach, ob ein Workflow überhaupt noch fertig werden kann."""
 
-BLOCKED = 8.0
+IDLE = 2.0
+"""Nach so vielen Sekunden ohne offene Arbeit gilt ein Workflow als vergessen."""
+
+BLOCKED = 12.0
 """Nach so vielen Sekunden gilt ein Workflow-Task als verloren; die Bremse des SDK greift nach 2 s."""
 
 HOPELESS_ATTEMPT = 20
@@ -69,7 +72,7 @@ class Failed(Exception):  # noqa: N818 - eine Rückmeldung, kein Fehler des Prog
 class _Suspected(Failed):
     """Ein Verdacht, der auch vorübergehen kann; er gilt erst nach `patience` Sekunden."""
 
-    def __init__(self, *, wo: str, warum: str, weiter: str, patience: float = LOOK) -> None:
+    def __init__(self, *, wo: str, warum: str, weiter: str, patience: float = IDLE) -> None:
         super().__init__(wo=wo, warum=warum, weiter=weiter)
         self.patience = patience
 
@@ -201,7 +204,8 @@ class Running:
                 if self._crashed is not None:
                     raise _crashed(self._crashed)
                 failed = await self._bench.diagnose(handle, final=False)
-                if failed is None:
+                # Von mehreren Workflows kann einer auf das Signal eines anderen warten, der noch arbeitet.
+                if failed is None or (isinstance(failed, _Suspected) and len(self._handles) > 1):
                     since = None
                     continue
                 since = time.monotonic() if since is None else since
@@ -280,7 +284,6 @@ class Running:
             identity=identity,
             plan=self._plan if first else FaultPlan(),
             journal=self._journal,
-            sticky=STICKY,
         )
         try:
             self._process = await asyncio.wait_for(starting, LOAD_LIMIT)
@@ -451,7 +454,7 @@ class Bench:
             converter,
             options,
         )
-        async with self._client(converter, plan) as client, self._serving(given, queue, plan):
+        async with self._client(converter, plan) as client, self._serving(client, given, queue, plan):
             running = Running(self, client, order, plan)
             try:
                 await running.open()
@@ -472,7 +475,9 @@ class Bench:
             yield Client(**config)
 
     @asynccontextmanager
-    async def _serving(self, given: Sequence[Callable[..., Any]], queue: str, plan: FaultPlan) -> AsyncIterator[None]:
+    async def _serving(
+        self, client: Client, given: Sequence[Callable[..., Any]], queue: str, plan: FaultPlan
+    ) -> AsyncIterator[None]:
         if not given:
             yield
             return
@@ -487,7 +492,7 @@ class Bench:
         injector = FaultInjector(own, patience=timedelta(0))
         with ThreadPoolExecutor(THREADS) as executor:
             async with Worker(
-                self.timelapse.client_for("pruefung", plugins=[injector]),
+                worker_client(client, "pruefung", plugins=[injector]),
                 task_queue=queue,
                 activities=given,
                 activity_executor=executor,
@@ -644,6 +649,19 @@ def _task_failed(failure: Any, source: Path) -> Failed:
             warum=f"Die Sandbox verbietet den Aufruf im Workflow: {message}",
             weiter="Nehmen Sie die Funktion von Temporal (`workflow.now()`, `workflow.uuid4()`, `workflow.random()`) "
             "oder eine Activity.",
+        )
+    if failure.application_failure_info.type == "NotImplementedError" and not message:
+        return Failed(
+            wo=wo,
+            warum="Der Workflow ruft eine vorgegebene Activity wie eine gewöhnliche Funktion auf "
+            "(NotImplementedError). So läuft sie im Workflow statt beim Worker.",
+            weiter="Bitten Sie Temporal darum: mit `await workflow.execute_activity(…)` und einem Timeout.",
+        )
+    if failure.application_failure_info.type == "NotImplementedError":
+        return Failed(
+            wo=wo,
+            warum=f"An dieser Stelle ist noch eine Lücke: {message}. Der Workflow kommt darüber nicht hinaus.",
+            weiter="Füllen Sie die Lücke; was dort geschehen soll, steht im Kommentar und in aufgabe.md.",
         )
     if "coroutine" in message:
         return Failed(

@@ -22,6 +22,7 @@ RUNGS = {
 
 HINTS = 3
 ANSWERS = "antwort.toml"
+_SECTIONS = ("Warum", *(f"Tipp {number}" for number in range(1, HINTS + 1)))
 _FOLDER = re.compile(r"(\d\d)_([a-z0-9_]+)")
 _CHAPTER = re.compile(r"kapitel(\d\d)")
 _HEAD = re.compile(r"\A---\n(.*?\n)---\n(.*)\Z", re.DOTALL)
@@ -44,6 +45,7 @@ class Exercise:
     text: str
     hints: tuple[str, ...]
     why: str
+    unknown: tuple[str, ...]
 
     @property
     def number(self) -> str:
@@ -120,6 +122,7 @@ def read(folder: Path) -> Exercise:
         text=intro,
         hints=tuple(sections[key] for n in range(1, HINTS + 1) if (key := f"Tipp {n}") in sections),
         why=sections.get("Warum", ""),
+        unknown=tuple(name for name in sections if name not in _SECTIONS),
     )
 
 

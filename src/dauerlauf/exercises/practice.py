@@ -49,13 +49,15 @@ class Practice:
 
     def check(self, exercise: Exercise) -> int:
         """Zeigt beim ersten Mal die Aufgabe und prüft, was im Ordner liegt; 0, wenn sie gelöst ist."""
-        self._begin(exercise)
+        shown = self._begin(exercise)
+        if shown:
+            self._print("So steht es:")
 
         async def once() -> Outcome:
             async with timelapse() as env:
                 return await check(exercise, self._workspace.place(exercise), env)
 
-        return self._report(run_async(once()))
+        return self._report(run_async(once()), heading=not shown)
 
     def watch(self, exercise: Exercise) -> int:
         """Prüft nach jedem Speichern, bis Strg-C; 0, wenn die Übung am Ende gelöst ist."""
@@ -157,7 +159,7 @@ class Practice:
             self._print(f"Ihre bisherigen Dateien: {backup}")
         return 0
 
-    def list(self) -> int:
+    def show_list(self) -> int:
         """Druckt alle Übungen nach Kapiteln mit ihrem Stand."""
         states = self._workspace.progress()
         chapter = None
@@ -178,7 +180,8 @@ class Practice:
         self._print(f"Alle {len(self._known)} Übungen sind gelöst. `dauerlauf uebe --alle` prüft sie noch einmal.")
         return 0
 
-    def _begin(self, exercise: Exercise, *, always: bool = False) -> None:
+    def _begin(self, exercise: Exercise, *, always: bool = False) -> bool:
+        """Legt die Dateien an, wenn sie fehlen; gibt zurück, ob die Aufgabe auf dem Bildschirm steht."""
         new = self._workspace.prepare(exercise)
         if new or always:
             self._heading(exercise)
@@ -189,10 +192,12 @@ class Practice:
                 self._print(f"  {file}")
             self._print("")
         self._workspace.update(exercise, lambda state: state)
+        return new or always
 
-    def _report(self, outcome: Outcome) -> int:
+    def _report(self, outcome: Outcome, *, heading: bool = True) -> int:
         self._workspace.record(outcome.exercise, solved=outcome.solved)
-        self._heading(outcome.exercise)
+        if heading:
+            self._heading(outcome.exercise)
         for title in outcome.passed:
             self._out.print(Text.assemble(("  bestanden   ", "green"), title), soft_wrap=True)
         if outcome.failure is None:
@@ -271,7 +276,7 @@ def run(number: str | None, folder: Path, *, action: str | None, yes: bool) -> i
         if action in ("alle", "liste"):
             if number:
                 raise DauerlaufError(f"--{action} gilt für alle Übungen; lassen Sie „{number}“ weg.")
-            return practice.check_all() if action == "alle" else practice.list()
+            return practice.check_all() if action == "alle" else practice.show_list()
         exercise = practice.choose(number)
         if exercise is None:
             return practice.all_done()

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import re
 import shutil
 import tempfile
 import tomllib
@@ -20,6 +21,7 @@ CHECK_LIMIT = 60.0
 """So viele Sekunden Echtzeit hat eine einzelne Prüfung."""
 
 LAST_LINES = 8
+_TOML_LINE = re.compile(r"at line (\d+)")
 _KINDS = {int: "eine ganze Zahl", float: "eine Zahl", str: "ein Text", bool: "true oder false", list: "eine Liste"}
 
 
@@ -90,7 +92,7 @@ def _copy(exercise: Exercise, checks: Checks, source: Path, target: Path) -> Non
         if file.is_file() and file.suffix != ".md":
             shutil.copyfile(file, target / file.name)
     for name in checks.given:
-        shutil.copyfile(exercise.solution / name, target / name)
+        shutil.copyfile(exercise.start / name, target / name)
 
 
 def _steps(checks: Checks) -> Sequence[_Step]:
@@ -144,9 +146,11 @@ def _answers(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        line = _TOML_LINE.search(str(error))
         raise Failed(
-            wo=ANSWERS,
-            warum=f"Die Datei ist nicht zu lesen: {error}",
+            wo=f"{ANSWERS}, Zeile {line[1]}" if line else ANSWERS,
+            warum="Hier steht etwas, das keine Antwort in TOML ist. Hinter dem Gleichheitszeichen fehlt ein Wert, ein "
+            "Anführungszeichen oder eine Klammer.",
             weiter='Zahlen stehen ohne, Texte mit Anführungszeichen, Listen als ["a", "b"].',
         ) from None
 
@@ -164,7 +168,7 @@ def _validate(question: Question, answers: Mapping[str, Any]) -> None:
     if not fits or (isinstance(value, bool) and question.kind is not bool):
         raise Failed(
             wo=place,
-            warum=f"Dort steht {value!r}, erwartet ist {_KINDS[question.kind]}.",
+            warum=f"Dort steht „{value}“, erwartet ist {_KINDS[question.kind]}.",
             weiter='Zahlen stehen ohne, Texte mit Anführungszeichen, Listen als ["a", "b"].',
         )
     named = value if isinstance(value, list) else [value]
@@ -189,5 +193,5 @@ def _compare(question: Question, answer: Any, truth: Mapping[str, Any]) -> None:
 def _tail(output: Path) -> tuple[str, ...]:
     if not output.is_file():
         return ()
-    lines = output.read_bytes()[-4000:].decode(errors="replace").rstrip("\n").split("\n")
-    return tuple("".join(c for c in line if c.isprintable()) for line in lines[-LAST_LINES:])
+    lines = output.read_bytes()[-4000:].decode(errors="replace").split("\n")
+    return tuple([text for line in lines if (text := "".join(filter(str.isprintable, line)).rstrip())][-LAST_LINES:])
