@@ -175,11 +175,6 @@ WRONG = (
         expected="gekommen ist der nächste Versuch zu einer anderen Zeit",
     ),
     Wrong(
-        "Minuten statt Sekunden",
-        changes=(("timedelta(seconds=wait)", "timedelta(minutes=wait)"),),
-        expected="in welcher Einheit er die Wartezeit nennt",
-    ),
-    Wrong(
         "abgewiesen heißt fertig",
         changes=(
             ("            raise ApplicationError(", '            return "später"\n'),

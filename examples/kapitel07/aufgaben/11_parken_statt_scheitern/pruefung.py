@@ -344,18 +344,6 @@ WRONG = (
         expected="ohne dass jemand entschieden hat",
     ),
     Wrong(
-        "eine einzige Erinnerung",
-        changes=(
-            (
-                "                    start_to_close_timeout=TIMEOUT,\n                )\n\n    @workflow.update\n    def retry",
-                "                    start_to_close_timeout=TIMEOUT,\n                )\n"
-                "                await workflow.wait_condition(lambda: not self._parked)\n\n"
-                "    @workflow.update\n    def retry",
-            ),
-        ),
-        expected="Verschickt sind 1 Erinnerungen statt 2",
-    ),
-    Wrong(
         "Abbruch geparkt",
         changes=(
             (CANCELLED, "            except ActivityError:\n                pass\n"),
