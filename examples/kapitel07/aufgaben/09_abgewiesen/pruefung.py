@@ -51,7 +51,7 @@ def _expect_guarded(book: Path, order: str) -> None:
     expect(
         not early,
         wo="activities.py, `register_parcel`",
-        warum=f"Den Versanddienst erreichten {early} Aufrufe, ohne dass der Schalter sie erlaubt hatte.",
+        warum=f"Der Versanddienst wurde {early}-mal angerufen, ohne dass der Schalter es erlaubt hatte.",
         weiter="Fragen Sie `schalter.ask(self._book, order_id)` vor dem Aufruf, in jedem Versuch, und rufen Sie nur bei "
         "0 an.",
     )
@@ -84,6 +84,17 @@ def _refusal(run: Run) -> Failure:
     return started[-1].last_failure
 
 
+def _expect_refused(run: Run) -> None:
+    info = _refusal(run).application_failure_info
+    expect(
+        info.type == "SchalterOffen",
+        wo="Event History, ActivityTaskStarted, `lastFailure`",
+        warum=f"Der Fehler hat den Typ „{info.type}“ ({_refusal(run).message}), verabredet ist „SchalterOffen“. Am Typ "
+        "erkennt der Betrieb, was hier wartet.",
+        weiter="Der Typ ist ein Argument von `ApplicationError`, nicht Teil des Textes.",
+    )
+
+
 def _expect_on_time(run: Run, expected: int, what: str) -> None:
     attempts = run.attempts("register_parcel")[-1]
     expect(
@@ -108,19 +119,14 @@ async def nicht_angerufen(bench: Bench) -> None:
     ):
         _expect_guarded(book, order)
         _expect_arrived(run, book, order, what)
+        if run is not free:
+            _expect_refused(run)
         _expect_on_time(run, 1 if run is free else 2, what)
     _expect_no_alarm(long)
 
 
 def _expect_no_alarm(run: Run) -> None:
     info = _refusal(run).application_failure_info
-    expect(
-        info.type == "SchalterOffen",
-        wo="Event History, ActivityTaskStarted, `lastFailure`",
-        warum=f"Der Fehler hat den Typ „{info.type}“, verabredet ist „SchalterOffen“. Am Typ erkennt der Betrieb, was "
-        "hier wartet.",
-        weiter="Der Typ ist ein Argument von `ApplicationError`, nicht Teil des Textes.",
-    )
     expect(
         info.category == ApplicationErrorCategory.APPLICATION_ERROR_CATEGORY_BENIGN,
         wo="Event History, ActivityTaskStarted, `lastFailure`, Feld „category“",
@@ -163,7 +169,7 @@ def _hours(run: Run) -> int:
 
 CHECKS = (nicht_angerufen, frist)
 GIVEN = ("schalter.py", "versanddienst.py")
-START_FAILS = "ohne dass der Schalter sie erlaubt hatte"
+START_FAILS = "ohne dass der Schalter es erlaubt hatte"
 DELAY = "                next_retry_delay=timedelta(seconds=wait),\n"
 BENIGN = "                category=ApplicationErrorCategory.BENIGN,\n"
 DEADLINE = "            schedule_to_close_timeout=timedelta(days=3),\n"

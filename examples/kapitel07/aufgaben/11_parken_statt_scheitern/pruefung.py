@@ -51,6 +51,10 @@ class Office:
             )
         self.paid.append((number, amount))
 
+    def tried(self, number: str) -> list[str]:
+        """Die Beträge, mit denen eine Retoure gebucht werden sollte."""
+        return [amount for one, amount in self.calls if one == number]
+
     @activity.defn
     async def send_reminder(self, number: str) -> None:
         self.reminders[number] += 1
@@ -68,13 +72,8 @@ class Desk:
         return await self.worker.start("ReturnWorkflow", number, amount)
 
     async def parked(self, handle: Handle, failures: int = 1) -> None:
-        """Kehrt zurück, wenn nach so vielen gescheiterten Buchungen alles zur Ruhe gekommen ist."""
-        try:
-            await asyncio.wait_for(self._quiet(handle, failures), PATIENCE)
-        except TimeoutError:
-            failed = await self.bench.diagnose(handle, final=True)
-            assert failed is not None
-            raise failed from None
+        """Prüft, dass der Workflow nach so vielen gescheiterten Buchungen wartet und einen Timer gestellt hat."""
+        await self.settled(handle, failures)
         events = await _events(handle)
         booked = events.count("ActivityTaskScheduled")
         expect(
@@ -99,6 +98,15 @@ class Desk:
             warum="Der Workflow wartet, aber ohne Timer. Entscheidet niemand, erinnert auch niemand.",
             weiter="Warten Sie höchstens `REMIND_AFTER` auf die Entscheidung und dann von Neuem.",
         )
+
+    async def settled(self, handle: Handle, failures: int) -> None:
+        """Kehrt zurück, wenn die so vielte gescheiterte Buchung verarbeitet ist oder der Workflow endet."""
+        try:
+            await asyncio.wait_for(self._quiet(handle, failures), PATIENCE)
+        except TimeoutError:
+            failed = await self.bench.diagnose(handle, final=True)
+            assert failed is not None
+            raise failed from None
 
     async def _quiet(self, handle: Handle, failures: int) -> None:
         left = failures
@@ -135,7 +143,8 @@ class Desk:
             refused is None,
             wo=f"Update `{name}` an eine geparkte Retoure",
             warum=f"Mit dem Wert {value!r} wird es nicht angenommen: {refused}",
-            weiter="Prüfen Sie den Namen der Methode, ihren Decorator und was der Validator verlangt.",
+            weiter="Prüfen Sie den Namen der Methode, ihren Decorator und was der Validator verlangt. Ein Handler, der selbst "
+            "wartet, muss fertig sein, bevor der Workflow endet.",
         )
 
     async def expect_refused(
@@ -199,25 +208,31 @@ async def berichtigt(bench: Bench) -> None:
         )
         await desk.expect_refused(broken, "discard", "  ", "die Begründung leer ist")
         await desk.expect_accepted(broken, "retry_with", "49,90")
-        run = await desk.worker.finish(broken)
-        paid = [amount for number, amount in desk.office.paid if number == "R-2"]
+        await desk.settled(broken, failures=2)
+        tried = desk.office.tried("R-2")
         expect(
-            run.result == "erledigt" and paid == ["49,90"],
+            tried == ["49.9O", "49,90"],
             wo="Buchhaltung, Retoure R-2 nach der Berichtigung",
-            warum=f"Der Workflow liefert {run.result!r}, ausgezahlt ist: {', '.join(paid) or 'nichts'}. Berichtigt wurde auf "
-            "49,90.",
-            weiter="Die Buchung muss den Betrag aus dem Update nehmen, nicht den vom Start.",
+            warum=f"Berichtigt wurde auf 49,90; gebucht wurde mit: {'; '.join(tried)}.",
+            weiter="Die Buchung muss den Betrag aus dem Update nehmen, nicht den vom Start, und genau einmal laufen.",
+        )
+        run = await desk.worker.finish(broken)
+        expect(
+            run.result == "erledigt",
+            wo="Ergebnis nach einer Berichtigung, die gelingt",
+            warum=f"Der Workflow liefert {run.result!r}.",
+            weiter="Gelingt die Buchung, lautet das Ergebnis `erledigt`, im ersten wie im zweiten Anlauf.",
         )
         await desk.parked(closed)
         await desk.expect_accepted(closed, "retry_with", "30,00")
         await desk.parked(closed, failures=2)
         await desk.expect_accepted(closed, "retry_with", "29,00")
         await desk.worker.finish(closed)
-    calls = [amount for number, amount in desk.office.calls if number == "R-3"]
+    calls = desk.office.tried("R-3")
     expect(
         calls == ["30,00", "30,00", "29,00"],
         wo="Buchhaltung, Retoure R-3, deren Berichtigung beim ersten Mal misslang",
-        warum=f"Gebucht wurde mit: {', '.join(calls)}. Jede Entscheidung steht für genau einen Anlauf.",
+        warum=f"Gebucht wurde mit: {'; '.join(calls)}. Jede Entscheidung steht für genau einen Anlauf.",
         weiter="Nach jedem Anlauf, der misslingt, muss der Workflow wieder warten.",
     )
 
@@ -237,6 +252,13 @@ async def erinnert(bench: Bench) -> None:
                 warum=f"Verschickt sind {sent} Erinnerungen statt {expected}.",
                 weiter="Nach jeder Erinnerung beginnt eine neue Frist von 24 Stunden, solange niemand entschieden hat.",
             )
+        tried = desk.office.tried("R-4")
+        expect(
+            len(tried) == 1,
+            wo="Buchhaltung, Retoure R-4, die zwei Tage geparkt ist",
+            warum=f"Entschieden hat niemand, gebucht wurde trotzdem {len(tried)}-mal.",
+            weiter="Nach einer Erinnerung wird weiter gewartet, nicht gebucht.",
+        )
         await desk.expect_accepted(handle, "discard", "Kundin hat storniert")
         run = await desk.worker.finish(handle)
     expect(

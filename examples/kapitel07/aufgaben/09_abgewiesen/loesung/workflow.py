@@ -18,7 +18,7 @@ class OrderWorkflow:
         return await workflow.execute_activity_method(
             ParcelDesk.register_parcel,
             order_id,
-            start_to_close_timeout=timedelta(seconds=10),
+            start_to_close_timeout=timedelta(seconds=30),
             schedule_to_close_timeout=timedelta(days=3),
             retry_policy=RetryPolicy(initial_interval=timedelta(minutes=1)),
         )

@@ -18,7 +18,7 @@ class OrderWorkflow:
         return await workflow.execute_activity_method(
             ParcelDesk.register_parcel,
             order_id,
-            start_to_close_timeout=timedelta(seconds=10),
+            start_to_close_timeout=timedelta(seconds=30),
             # Lücke: Verträgt sich diese Grenze mit einem Schalter, der abweist?
             retry_policy=RetryPolicy(
                 initial_interval=timedelta(minutes=1), maximum_attempts=5
