@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError
 
 @workflow.defn
 class Outage:
-    """Meldet alle Aufträge zugleich an; so gilt für alle dieselbe Uhr."""
+    """Meldet Aufträge zugleich an; für alle gilt dieselbe Uhr."""
 
     @workflow.run
     async def run(self, orders: list[str], maximum_attempts: int) -> int:
