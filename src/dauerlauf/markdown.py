@@ -51,6 +51,9 @@ Abschnitt fehlt, Option unbekannt ...), bricht den Bau ab und nennt Seite und Ze
     Name (``kompensation-vormerken``). Anker ``aufgabe-7-2``. Im Text einer
     Übung steht Code um vier Leerzeichen eingerückt, nicht zwischen Zäunen.
 
+``::: aufgaben``
+    Die Tabelle aller Übungen mit Verweis auf ihre Seite; jede muss mit ihrer Nummer auf einer stehen.
+
 ``::: kosten saga`` oder ``::: kosten saga/glatt saga/zahlung-scheitert``
     Tabelle mit Events, Workflow-Tasks, Activity-Versuchen und Größe der aufgezeichneten Historien, beim Bau gezählt.
 

@@ -9,6 +9,7 @@ import pytest
 from buchbau import ROOT
 from markdown import Markdown
 
+from dauerlauf.book import exercise
 from dauerlauf.book.catalogue import entries
 from dauerlauf.book.directives import parse
 from dauerlauf.book.glossary import load
@@ -161,7 +162,7 @@ def test_direktive_gilt_in_call_outs_aber_nicht_in_code(project: Path) -> None:
         ('::: listing docs/beispiel.py#buchen "A"', "beginnt weder mit einem Kapitel"),
         ('::: listing tests/beispiel.py#buchen "A', "nicht lesbar"),
         ('::: listing tests/beispiel.py#buchen "A" "B"', "höchstens einen Text"),
-        ("::: listung tests/beispiel.py", "gibt es nicht; es gibt aufgabe, beweis"),
+        ("::: listung tests/beispiel.py", "gibt es nicht; es gibt aufgabe, aufgaben, beweis"),
         ("::: aufgabe 99.9", "Die Übung „99.9“ gibt es nicht"),
         ("::: aufgabe", "Ziele oder Schalter"),
         ('::: beweis tests/fehlt.py::test_y "A"', "Testdatei tests/fehlt.py"),
@@ -255,6 +256,17 @@ def test_aufgabe_zeigt_befehl_tipps_und_loesung_zum_aufklappen() -> None:
     assert "<code>dienste.py</code>" in before
     assert "undo" in after.replace("<span", "")
     assert "nur die\nAntwort ging verloren" in after
+
+
+def test_aufgaben_verweist_zu_jeder_uebung_auf_ihre_seite(monkeypatch: pytest.MonkeyPatch) -> None:
+    html = render(ROOT, "::: aufgaben")
+    known = exercises()
+    assert html.count("<tr data-") == len(known)
+    assert all(f"#aufgabe-{one.number.replace('.', '-')}" in html for one in known)
+    assert 'href="teil3/kapitel07/saga.md#aufgabe-7-3"' in html
+    monkeypatch.setattr(exercise, "places", lambda root: {})
+    with pytest.raises(PageError, match=r"Die Übung 1\.1 steht auf keiner Seite\."):
+        render(ROOT, "::: aufgaben")
 
 
 def test_ausgabe_wird_ein_terminal_mit_kopierbarem_befehl(project: Path) -> None:

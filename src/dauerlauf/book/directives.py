@@ -73,6 +73,7 @@ Builder = Callable[[PageContext, Directive], Element]
 
 BUILDERS: dict[str, Builder] = {
     "aufgabe": exercise.build,
+    "aufgaben": exercise.build_list,
     "listing": listing.build,
     "lauf": run.build,
     "spieler": player.build,

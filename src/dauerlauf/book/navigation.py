@@ -17,7 +17,7 @@ SECTIONS = {
     "fehler": "Fehler",
     "werkzeug": "Werkbank",
 }
-LAST = ("katalog.md", "glossar.md")
+LAST = ("uebungen.md", "katalog.md", "glossar.md")
 
 Nav = list[Any]
 

@@ -1,0 +1,39 @@
+"""Der Schalter: geschlossen, offen, halb offen. Er steht im Speicher des Workers."""
+
+FAILURES_TO_OPEN = 3
+COOLDOWN = 600.0
+PROBES = 2
+PROBE_PAUSE = 30.0
+"""So lange wartet, wer während der Proben keine bekommt; Zeiten in Sekunden."""
+
+
+class Breaker:
+    """Öffnet nach drei Störungen in Folge; zwei gelungene Proben schließen ihn."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.open_until: float | None = None
+        """Ende der Abkühlzeit; `None` heißt geschlossen."""
+        self.passed = 0
+
+    def ask(self, now: float) -> float:
+        """Sekunden bis zur nächsten Frage; 0 heißt: Der Aufruf darf hinaus."""
+        if self.open_until is not None and now < self.open_until:
+            return self.open_until - now
+        # Lücke: Wer kommt nach der Abkühlzeit hier vorbei?
+        return 0.0
+
+    def answered(self) -> None:
+        """Der Dienst hat geantwortet."""
+        self.failures = 0
+        if self.open_until is not None:
+            self.passed += 1
+            if self.passed >= PROBES:
+                self.open_until = None
+
+    def failed(self, now: float) -> None:
+        """Der Dienst ist gestört."""
+        self.failures += 1
+        if self.open_until is not None or self.failures >= FAILURES_TO_OPEN:
+            self.open_until = now + COOLDOWN
+            self.passed = 0
