@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dauerlauf.book import truth
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.exercises import authoring
 from dauerlauf.exercises.definition import exercises
@@ -56,11 +55,21 @@ def check(root: Path, patterns: Iterable[Pattern]) -> Iterator[Finding]:
             if cell.get("outputs") or cell.get("execution_count"):
                 yield Finding(str(notebook.relative_to(root)), "Das Notebook enthält gespeicherte Ausgaben.")
                 break
-    for place, text in truth.findings(root):
+    for place, text in _questions(root):
         yield Finding(place, text)
     for code in sorted(root.glob("examples/*/kapitel*/**/*.py")):
         if code.name != _WITH_WORKBENCH and _WORKBENCH_IMPORT.search(code.read_text(encoding="utf-8")):
             yield Finding(str(code.relative_to(root)), "Code eines Kapitels importiert die Werkbank.")
+
+
+def _questions(root: Path) -> Iterable[tuple[str, str]]:
+    try:
+        from dauerlauf.book import truth
+    except ImportError as error:
+        raise DauerlaufError(
+            "Die Werkzeuge des Buchs fehlen; `uv run --group book dauerlauf pruefe` holt sie."
+        ) from error
+    return truth.findings(root)
 
 
 def _pattern(root: Path, pattern: Pattern) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,10 @@ def test_projektordner(project: Path, tmp_path_factory: pytest.TempPathFactory) 
     assert project_root(project / "book" / "teil1") == project
     with pytest.raises(DauerlaufError, match="kein Dauerlauf-Projekt"):
         project_root(tmp_path_factory.mktemp("woanders"))
+
+
+def test_ohne_werkzeuge_des_buchs_sagt_die_meldung_was_zu_tun_ist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("dauerlauf.book.truth", raising=False)
+    monkeypatch.setitem(sys.modules, "dauerlauf.book.truth", None)
+    with pytest.raises(DauerlaufError, match="uv run --group book dauerlauf pruefe"):
+        list(check(ROOT, []))

@@ -19,7 +19,6 @@ from temporalio.service import RPCError
 from dauerlauf.exercises import Bench, Failed, Wrong, expect
 from dauerlauf.exercises.bench import Running
 from dauerlauf.history import event_name
-from dauerlauf.timelapse import Timelapse
 
 PATIENCE = 20.0
 Handle = WorkflowHandle[Any, Any]
@@ -173,17 +172,12 @@ async def _events(handle: Handle) -> list[str]:
 
 @asynccontextmanager
 async def _desk(bench: Bench) -> AsyncIterator[Desk]:
-    # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für Läufe anderer Prüfungen.
-    server = bench.timelapse.server
-    assert server is not None
-    own = Timelapse(await server.connect(), server)
-    apart = Bench(own, bench.exercise, bench.source, bench.folder)
     office = Office()
-    with own.unskipped():
-        async with apart.worker(
+    with bench.timelapse.unskipped():
+        async with bench.worker(
             "workflow:ReturnWorkflow", given=[office.book_return, office.send_reminder]
         ) as worker:
-            yield Desk(apart, worker, office)
+            yield Desk(bench, worker, office)
 
 
 async def berichtigt(bench: Bench) -> None:
