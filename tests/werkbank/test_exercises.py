@@ -367,6 +367,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "says"),
     [
         (["7.l"], "meinten Sie „7."),
+        (["7.99"], "Kapitel 7 hat 7.1, 7.2, 7.3"),
+        (["7"], "Die Übung „7“ gibt es nicht; Kapitel 7 hat 7.1"),
         (["komensation-zu-spat"], f"meinten Sie „{SAGA.number}“ (Kompensation zu spät vorgemerkt)"),
         (["999"], "Die Übung „999“ gibt es nicht; `dauerlauf uebe --liste` zeigt alle."),
         (["--tipp", "--neu"], "--tipp und --neu gehen nicht zusammen"),
@@ -412,6 +414,14 @@ def test_drei_tipps_nacheinander_und_gezaehlt(here: Path, capfd: pytest.CaptureF
         assert SAGA.hints[number - 1].splitlines()[0] in out
     assert "--loesung" in shown[2]
     assert f"{SAGA.number} offen, 3 Tipps, 0 Versuche" in (here / "uebungen" / PROGRESS).read_text("utf-8")
+
+
+def test_links_ins_buch_stehen_im_terminal_als_ueberschrift(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    linked = find("7.4", KNOWN)
+    assert "[Zurück, auch gegen einen Abbruch](saga.md#zurueck)" in linked.hints[1]
+    out = [_run(capfd, linked.number, "--tipp")[1] for _ in range(2)][1]
+    assert "„Zurück, auch gegen einen Abbruch“" in out
+    assert "saga.md" not in out
 
 
 def test_alle_prueft_was_begonnen_ist(here: Path, capfd: pytest.CaptureFixture[str]) -> None:

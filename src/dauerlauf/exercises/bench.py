@@ -625,11 +625,12 @@ def _where(source: Path, error: BaseException | None) -> str:
 def _task_failed(failure: Any, source: Path) -> Failed:
     message, wo = failure.message, _place(source, failure.stack_trace) or "Workflow-Code"
     if "TMPRL1100" in message or "ondeterminism" in message:
+        left_out = "Ein Schritt, der in der History steht, fehlt im Code. " * ("No command scheduled" in message)
         return Failed(
             wo="Replay der Event History",
-            warum=f"Der Code verlangt etwas anderes, als in der History steht: {message}",
-            weiter="Laufende Workflows brauchen die Befehle in der alten Reihenfolge. Sichern Sie die Änderung mit "
-            "`workflow.patched(…)` oder nehmen Sie heraus, was von Lauf zu Lauf anders ausfällt.",
+            warum=f"{left_out}Der Code verlangt etwas anderes, als in der History steht: {message}",
+            weiter="Laufende Workflows brauchen dieselben Befehle in derselben Reihenfolge. Nur Neues gehört hinter "
+            "ein `if workflow.patched(…)`; was von Lauf zu Lauf anders ausfällt, nehmen Sie heraus.",
         )
     if "TMPRL1101" in message or "eadlock" in message:
         return Failed(

@@ -143,6 +143,13 @@ def find(number: str, known: Sequence[Exercise]) -> Exercise:
     names = {name: one for one in known for name in (one.number, one.name, one.slug)}
     if wanted in names:
         return names[wanted]
+    chapter = wanted.partition(".")[0]
+    numbers_there = [one.number for one in known if str(one.chapter) == chapter]
+    if numbers_there and re.fullmatch(r"\d+\.?\d*", wanted):
+        raise DauerlaufError(
+            f"Die Übung „{number}“ gibt es nicht; Kapitel {chapter} hat {', '.join(numbers_there)}. "
+            "`dauerlauf uebe --liste` zeigt alle."
+        )
     similar = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
     numbers = dict.fromkeys(f"„{names[name].number}“ ({names[name].title})" for name in similar)
     meant = f"meinten Sie {' oder '.join(numbers)}? " if numbers else ""

@@ -1,6 +1,7 @@
 """Was `dauerlauf uebe` und `dauerlauf neue-uebung` tun; geladen erst, wenn einer davon läuft."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from dauerlauf.exercises.runner import Outcome, check
 from dauerlauf.exercises.workspace import Progress, Workspace
 from dauerlauf.timelapse import Timelapse, timelapse
 
+_PAGE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
 PARALLEL = 3
 SETTLE = 60
 """So viele Millisekunden wartet der Beobachter, ob zu einer gespeicherten Datei noch eine kommt."""
@@ -262,6 +264,8 @@ def failure_lines(outcome: Outcome) -> Iterable[Text]:
 
 
 def _markdown(text: str, out: Console) -> RenderableType:
+    # Die Links führen zu Seiten des Buchs; im Terminal zählt nur, wie der Abschnitt heißt.
+    text = _PAGE_LINK.sub(r"„\1“", text)
     return Markdown(text) if out.is_terminal else Text(text)
 
 

@@ -46,6 +46,12 @@ async def truth(bench: Bench) -> Mapping[str, Any]:
 def _way_back(answer: list[str], truth: Mapping[str, Any]) -> tuple[str, str]:
     real = truth["rueckweg"]
     count = f"Sie nennen {len(answer)} Activities, die History hat {len(real)}."
+    steps = [one for one in answer if one in STEPS and one != "write_invoice"]
+    if steps:
+        return (
+            f"`{steps[0]}` ist ein Schritt. Nach dem Fehler laufen nur noch Kompensationen.",
+            "Die zweite Spalte von `STEPS` nennt zu jedem Schritt seine Kompensation.",
+        )
     if sorted(answer) == sorted(real):
         return (
             "Die Namen stimmen, die Reihenfolge nicht. Die Schleife im `except` geht `reversed(undo)` durch.",
@@ -63,8 +69,7 @@ def _way_back(answer: list[str], truth: Mapping[str, Any]) -> tuple[str, str]:
             "Vergleichen Sie die beiden Zeilen in der `for`-Schleife: Welche kommt zuerst, und welche wirft?",
         )
     return (
-        f"{count} Gefragt ist nach allem, was nach `register_parcel` in einem Scheduled-Event steht, je Aufruf einmal; "
-        "ein Retry ist kein neuer Aufruf.",
+        f"{count} Jeder Aufruf hat genau ein Scheduled-Event; ein Retry ist kein neuer Aufruf.",
         "Führen Sie die Liste `undo` auf Papier mit.",
     )
 
@@ -86,8 +91,19 @@ def _refund(answer: int, truth: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _failed(answer: int, truth: Mapping[str, Any]) -> tuple[str, str]:
+    count = f"Sie nennen {answer} Failed-Events, die History hat {truth['failed']}."
+    if answer == 0:
+        return (
+            f"{count} `register_parcel` ist nach dem letzten Versuch endgültig gescheitert; darauf antwortet der Workflow.",
+            "Suchen Sie das Event, das den Workflow in den `except`-Zweig bringt.",
+        )
+    if answer == 2:
+        return (
+            f"{count} Die Erstattung scheitert einmal und gelingt dann; für die History ist sie gelungen.",
+            "Fragen Sie bei jeder Activity, wie sie am Ende ausging, nicht, ob ein Versuch scheiterte.",
+        )
     return (
-        f"Sie nennen {answer} Failed-Events, die History hat {truth['failed']}. Vier Versuche sind gescheitert, doch "
+        f"{count} Vier Versuche sind gescheitert, doch "
         "die meisten hat der Server wiederholt; von ihnen erfährt der Workflow nichts.",
         "Fragen Sie bei jedem Fehlversuch: Hat der Workflow deswegen etwas anderes getan?",
     )
@@ -155,9 +171,9 @@ WRONG = (
         expected="Die Rechnung kam nie an die Reihe",
     ),
     Wrong(
-        "ein Failed je Fehlversuch",
-        answers={"failed": 4},
-        expected="von ihnen erfährt der Workflow nichts",
+        "ein Failed je Activity mit Fehlversuch",
+        answers={"failed": 2},
+        expected="für die History ist sie gelungen",
     ),
     Wrong(
         "zurückgerollt gilt als erledigt",

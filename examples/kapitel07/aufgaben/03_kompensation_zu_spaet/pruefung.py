@@ -69,8 +69,17 @@ def _expect_failed(run: Run, what: str) -> None:
         run.status == "FAILED",
         wo=f"Status des Workflows, wenn {what}",
         warum=f"Er endet {run.status}. Wer den Auftrag gab, hält ihn für ausgeführt.",
-        weiter="Werfen Sie den Fehler weiter, wenn alles zurückgenommen ist, und begrenzen Sie die Versuche wie "
-        "vorgegeben.",
+        weiter="Werfen Sie den Fehler weiter, wenn alles zurückgenommen ist.",
+    )
+
+
+def _expect_limit(ledger: Ledger, what: str) -> None:
+    expect(
+        "ship_parcel" not in ledger.calls,
+        wo=f"Versuche, wenn {what}",
+        warum=f"Nach {len(EVERY_ATTEMPT)} Versuchen soll der Schritt aufgeben. Ihr Workflow machte weiter und rief "
+        "`ship_parcel` auf.",
+        weiter="Lassen Sie die Retry-Policy in `STEP`, wie sie war. Mehr Versuche machen den Verlust nur seltener.",
     )
 
 
@@ -105,6 +114,7 @@ async def antwort_des_lagers_verloren(bench: Bench) -> None:
         "reserve_stock", ActivityAction.LOSE_COMPLETION, attempts=EVERY_ATTEMPT
     )
     run, ledger = await _order(bench, lost)
+    _expect_limit(ledger, "jede Antwort des Lagers verloren geht")
     _expect_failed(run, "jede Antwort des Lagers verloren geht")
     expect(
         not ledger.stock,
@@ -128,12 +138,14 @@ async def antwort_der_zahlung_verloren(bench: Bench) -> None:
         "charge_payment", ActivityAction.LOSE_COMPLETION, attempts=EVERY_ATTEMPT
     )
     run, ledger = await _order(bench, lost)
+    _expect_limit(ledger, "jede Antwort der Zahlung verloren geht")
     _expect_failed(run, "jede Antwort der Zahlung verloren geht")
+    left = ["Geld abgebucht"] * bool(ledger.payments)
+    left += ["Ware reserviert"] * bool(ledger.stock)
     expect(
-        not ledger.payments and not ledger.stock,
+        not left,
         wo="Konto und Lager, nach dem Ende des Workflows",
-        warum=f"Abgebucht ist noch: {', '.join(ledger.payments) or 'nichts'}; reserviert ist noch: "
-        f"{', '.join(ledger.stock) or 'nichts'}.",
+        warum=f"Der Auftrag ist gescheitert, doch es steht noch da: {', '.join(left)}.",
         weiter="Auch die Zahlung kann gewirkt haben, obwohl ihr Aufruf scheitert.",
     )
 
@@ -154,7 +166,7 @@ WRONG = (
     Wrong(
         "nur das Lager repariert",
         changes=((REFUND + CHARGE, CHARGE + REFUND),),
-        expected="Abgebucht ist noch: NL-1007",
+        expected="doch es steht noch da: Geld abgebucht",
     ),
     Wrong(
         "alles am Anfang vorgemerkt",
@@ -174,6 +186,6 @@ WRONG = (
     Wrong(
         "Versuche ohne Grenze",
         changes=(("RetryPolicy(maximum_attempts=2)", "RetryPolicy()"),),
-        expected="begrenzen Sie die Versuche",
+        expected="Mehr Versuche machen den Verlust nur seltener",
     ),
 )

@@ -14,6 +14,7 @@ from dauerlauf.history import event_name
 STEPS = ("reserve_stock", "charge_payment", "ship_parcel")
 UNDO = ("recall_parcel", "refund_payment", "release_stock")
 WAIT = "in der Wartezeit"
+REJECTION = "Helgoland wird nicht beliefert."
 LEFT = {
     "reserve_stock": "Ware reserviert",
     "charge_payment": "49,90 € abgebucht",
@@ -57,7 +58,7 @@ class Ledger:
             await _cancel()
         if name == "ship_parcel" and order_id in self._rejects:
             raise ApplicationError(
-                "Helgoland wird nicht beliefert.",
+                REJECTION,
                 type="Abgelehnt",
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,
@@ -111,12 +112,13 @@ async def _orders(
 
 
 def _expect_nothing_left(ledger: Ledger, order: str, moment: str, run: Run) -> None:
-    undone = ", ".join(ledger.undone[order]) or "keine Kompensation"
+    undone = ", ".join(ledger.undone[order]) or "nichts"
     expect(
         not ledger.left(order),
         wo=f"Bücher nach einem Abbruch {moment}",
-        warum=f"Der Workflow endet {run.status}, doch es steht noch da: {ledger.left(order)}. Gelaufen ist: {undone}.",
-        weiter="Der Abbruch hat den Rückweg nicht erreicht: Welche Klasse hat die Ausnahme, und fängt Ihre Zeile sie?"
+        warum=f"Der Workflow endet {run.status}, doch es steht noch da: {ledger.left(order)}. Kompensiert wurde: {undone}.",
+        weiter="Der Abbruch hat den Rückweg nicht erreicht: Welche Klasse hat die Ausnahme, und fängt Ihre Zeile sie? Zwei "
+        "Klassen heißen `CancelledError`, eine in `asyncio`, eine in `temporalio.exceptions`."
         if not ledger.undone[order] and moment == WAIT
         else "Etwas hat den Rückweg unterbrochen. Verfolgen Sie, welches `await` beim Abbruch gerade wartete und wer "
         "nach seiner Ausnahme weitermacht.",
@@ -139,11 +141,19 @@ async def ohne_abbruch(bench: Bench) -> None:
         warum="Darin steht kein TimerStarted; die 30 Minuten, in denen jeder absagen darf, gibt es nicht mehr.",
         weiter="Lassen Sie die Wartezeit stehen; ergänzen Sie nur die drei Lücken.",
     )
+    rejected, wo = runs["NL-2"], "Ein Auftrag, den der Versand ablehnt"
     expect(
-        runs["NL-2"].status == "FAILED" and ledger.undone["NL-2"] == list(UNDO),
-        wo="Ein Auftrag, den der Versand ablehnt",
-        warum=f"Er endet {runs['NL-2'].status} und kompensiert: {', '.join(ledger.undone['NL-2']) or 'nichts'}. Hier hat "
-        "niemand abgebrochen.",
+        ledger.undone["NL-2"] == list(UNDO),
+        wo=wo,
+        warum=f"Er endet {rejected.status} und kompensiert: {', '.join(ledger.undone['NL-2']) or 'nichts'}. Verlangt sind: "
+        f"{', '.join(UNDO)}.",
+        weiter="Auch ein gescheiterter Schritt führt auf den Rückweg, und `run` wartet dessen Ende ab.",
+    )
+    expect(
+        rejected.status == "FAILED" and REJECTION in rejected.reason,
+        wo=wo,
+        warum=f"Er endet {rejected.status}, Grund: {rejected.reason or 'keiner'}. Hier hat niemand abgebrochen; verlangt ist "
+        f"FAILED, Grund: {REJECTION}",
         weiter="Unterscheiden Sie am Ende: Mit Abbruch ist es CANCELED, sonst der Fehler des Schritts.",
     )
 
@@ -169,7 +179,10 @@ async def abbruch_vorwaerts(bench: Bench) -> None:
             wo=f"Status nach einem Abbruch {moment}",
             warum=f"Er ist {run.status}. Zurückgenommen ist alles, aber der Kundendienst, der abgebrochen hat, liest etwas "
             "anderes.",
-            weiter="CANCELED wird ein Workflow, der nach einem Abbruch mit `asyncio.CancelledError` endet; mit einer anderen "
+            weiter="Die gefangene Ausnahme sagt nicht, ob jemand abgebrochen hat: Hier ist sie der Fehler des Schritts. Fragen "
+            "Sie `workflow.cancellation_reason()`; ohne Begründung ist das ein leerer Text, ohne Abbruch `None`."
+            if order == "NL-6" and run.status == "FAILED"
+            else "CANCELED wird ein Workflow, der nach einem Abbruch mit `asyncio.CancelledError` endet; mit einer anderen "
             "Ausnahme oder einem Ergebnis nicht.",
         )
 
@@ -216,7 +229,7 @@ WRONG = (
     Wrong(
         "nur weitergeworfen",
         changes=((CANCELED, "            raise\n"),),
-        expected="während `ship_parcel`, das danach ablehnt",
+        expected="ohne Begründung ist das ein leerer Text",
     ),
     Wrong(
         "nur abgeschirmt, nicht gewartet",
@@ -224,8 +237,8 @@ WRONG = (
         expected="Etwas hat den Rückweg unterbrochen",
     ),
     Wrong(
-        "gar nicht abgeschirmt",
-        changes=((LOOP, "    await task\n"),),
-        expected="auf dem Rückweg, während `recall_parcel`",
+        "immer CancelledError",
+        changes=((CANCELED, "            raise asyncio.CancelledError\n"),),
+        expected="Hier hat niemand abgebrochen",
     ),
 )

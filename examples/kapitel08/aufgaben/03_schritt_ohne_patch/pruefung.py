@@ -103,9 +103,9 @@ WRONG = (
         expected="Der Code verlangt etwas anderes, als in der History steht",
     ),
     Wrong(
-        "Bedingung verkehrt",
-        changes=(("if workflow.patched", "if not workflow.patched"),),
-        expected="laufender_auftrag",
+        "auch das Abbuchen nur in neuen Läufen",
+        changes=((f"{STEP}        await", f"{STEP}            await"),),
+        expected="Ein Schritt, der in der History steht, fehlt im Code",
     ),
     Wrong(
         "nach dem Replay gefragt",

@@ -31,7 +31,7 @@ def _payloads(answer: Any) -> list[Payload]:
 def _told(answer: Any) -> str:
     """Was zurückkam, in Worten."""
     if not isinstance(answer, list):
-        return f"{answer.kind}: {answer.text or 'ohne Text'}"
+        return f"{answer.kind}: {answer.text.partition(chr(10))[0] or 'ohne Text'}"
     shown = (
         f"{one.metadata.get('encoding', b'').decode(errors='replace')}, {len(one.data)} Bytes"
         for one in _payloads(answer)
@@ -46,8 +46,11 @@ async def _ask(reader: Reader, direction: str, *payloads: Payload) -> Any:
     expect(
         direction == "decode" or isinstance(answer, list),
         wo=getattr(answer, "place", "") or f"codec.py, `{direction}`",
-        warum=f"`{direction}` scheitert an einem gewöhnlichen Payload: {getattr(answer, 'kind', '')}: {getattr(answer, 'text', '')}",
-        weiter="AESGCM erwartet Bytes: `SerializeToString()` macht sie aus dem Payload.",
+        warum=f"`{direction}` scheitert an einem gewöhnlichen Payload: {_told(answer)}",
+        weiter="AESGCM und die Metadaten nehmen nur Bytes: `SerializeToString()` macht sie aus dem Payload, `.encode()` aus "
+        "einem Text, und im Schlüsselbund liegen sie schon."
+        if getattr(answer, "kind", "") == "TypeError"
+        else "Berichtigen Sie diese Zeile.",
     )
     return answer
 
@@ -111,6 +114,18 @@ async def versiegelt(bench: Bench) -> None:
         "niemand sonst hat?",
     )
     expect(
+        _payloads(again) != sealed[:2],
+        wo="codec.py, `unseal`",
+        warum="`seal` versiegelt, doch `unseal` gibt den Payload so zurück, wie er kam: noch versiegelt.",
+        weiter="Füllen Sie die zweite Lücke: Schlüssel suchen, Nonce abtrennen, öffnen.",
+    )
+    expect(
+        isinstance(again, list),
+        wo=f"{getattr(again, 'place', '') or 'codec.py'}, beim Öffnen",
+        warum=f"Was `seal` eben versiegelt hat, öffnet `unseal` nicht: {_told(again)}",
+        weiter="Geöffnet wird mit derselben Nonce und demselben Schlüssel. Fährt die Nonce mit, und wo trennen Sie sie ab?",
+    )
+    expect(
         _payloads(again) == [SECRET] * 2,
         wo="codec.py, `unseal`",
         warum=f"Der Rückweg ergibt nicht, was hineinging (json/plain, 24 Bytes): {_told(again)}.",
@@ -123,15 +138,15 @@ async def _error(reader: Reader, payload: Payload, what: str, expected: str) -> 
     answer = await _ask(reader, "decode", payload)
     expect(
         not isinstance(answer, list),
-        wo=f"codec.py, `unseal`, {what}",
+        wo=f"codec.py, `unseal`, Payload: {what}",
         warum="Der Payload wird angenommen, als wäre er heil; der Workflow rechnet mit dem, was er bekommt.",
         weiter=f"Was sich nicht öffnen lässt, endet mit einem `{expected}`.",
     )
     expect(
         answer.kind == expected and answer.text,
-        wo=f"{answer.place or 'codec.py'}, {what}",
+        wo=f"{answer.place or 'codec.py'}, Payload: {what}",
         warum=f"Im Log des Workers steht nur „{answer.kind}: {answer.text}“. Daraus erfährt niemand, was zu tun ist.",
-        weiter=f"Verlangt ist ein `{expected}` mit einem Satz, der den Schlüssel nennt.",
+        weiter=f"Verlangt ist ein `{expected}` mit einem Satz, der sagt, was fehlt oder nicht stimmt.",
     )
     return str(answer.text)
 
