@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -393,6 +393,24 @@ class Takeover:
     def describe(self) -> str:
         """Der Todeszeitpunkt in einem deutschen Satzteil."""
         return "ohne Störung" if self.death is None else f"Tod bei Event {self.death.event} ({self.death.name})"
+
+
+def survivors(takeovers: Sequence[Takeover]) -> list[str]:
+    """Die Läufe aus `die_at_every_event`, deren Worker hätte sterben müssen und lebt; im besten Fall keine.
+
+    Kommt unter Last ein Update oder eine Antwort zu anderer Zeit an, nimmt ein Lauf einen anderen Weg als der
+    ungestörte. Fehlt in seiner History deshalb der Todeszeitpunkt, zählt er nicht. Wirft `DauerlaufError`, wenn das
+    mehr als jeden vierten trifft: Dann bewiesen die übrigen zu wenig.
+    """
+    _, *others = takeovers
+    alive = [takeover for takeover in others if takeover.exit_code != -9]
+    if len(alive) > len(others) / 4:
+        raise DauerlaufError(f"Von {len(others)} Workern starben nur {len(others) - len(alive)}.")
+    return [
+        takeover.describe()
+        for takeover in alive
+        if takeover.death and takeover.death.plan in [death.plan for death in deaths(takeover.history)]
+    ]
 
 
 async def die_at_every_event(

@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 from dauerlauf.testing import FaultPlans
 from dauerlauf.timelapse import Timelapse, result
-from dauerlauf.worker_process import Trial, WorkerProcess, die_at_every_event
+from dauerlauf.worker_process import Trial, WorkerProcess, die_at_every_event, survivors
 from kapitel07.dead_letter_queue.audit import audit
 from kapitel07.dead_letter_queue.batch import ImportWorkflow
 from kapitel07.dead_letter_queue.files import (
@@ -130,8 +130,7 @@ async def test_worker_dies_at_every_event(timelapse: Timelapse, tmp_path: Path) 
         assert takeover.result.state == State.DONE, takeover.describe()
     assert audit(books, rows).findings == []
     assert audit(books, rows).done == len(rows)
-    survivors = [takeover.describe() for takeover in others if takeover.exit_code != -9]
-    assert survivors == []
+    assert survivors(takeovers) == []
 
 
 @pytest.mark.prozess

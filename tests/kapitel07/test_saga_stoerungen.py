@@ -12,7 +12,7 @@ from dauerlauf.faults import FaultPlan
 from dauerlauf.testing import FaultPlans
 from dauerlauf.timelapse import Timelapse
 from dauerlauf.timelapse import timelapse as timelapse_server
-from dauerlauf.worker_process import Trial, die_at_every_event
+from dauerlauf.worker_process import Trial, die_at_every_event, survivors
 from kapitel07.saga.audit import EVERYTHING, NOTHING, audit
 from kapitel07.saga.models import PlaceOrder
 from kapitel07.saga.scenarios import (
@@ -99,8 +99,7 @@ async def test_worker_dies_at_every_event(
         account = books.account(takeover.trial.workflow_id)
         expected = (status, EVERYTHING if status == "COMPLETED" else NOTHING)
         assert (takeover.status.name, account.verdict) == expected, takeover.describe()
-    survivors = [takeover.describe() for takeover in others if takeover.exit_code != -9]
-    assert survivors == []
+    assert survivors(takeovers) == []
 
 
 @pytest.mark.prozess

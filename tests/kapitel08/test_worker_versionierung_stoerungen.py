@@ -11,7 +11,7 @@ from versionierung_hilfen import build_of
 from dauerlauf.faults import FaultPlan
 from dauerlauf.testing import FaultPlans, open_worker
 from dauerlauf.timelapse import Timelapse, result
-from dauerlauf.worker_process import Trial, die_at_every_event
+from dauerlauf.worker_process import Trial, die_at_every_event, survivors
 from kapitel08.worker_versionierung.book import WarehouseBook
 from kapitel08.worker_versionierung.models import Order, Shipped
 from kapitel08.worker_versionierung.rollout import Rollout
@@ -68,7 +68,7 @@ async def test_worker_dies_in_mid_run(timelapse: Timelapse, tmp_path: Path, buil
         assert takeover.status.name == "COMPLETED", f"{takeover.describe()}: {takeover.result}"
         entries = WarehouseBook(takeover.trial.folder).entries("N-1")
         assert entries == [(step, build_id) for step in STEPS[build_id]], takeover.describe()
-    assert [takeover.describe() for takeover in others if takeover.exit_code != -9] == []
+    assert survivors(takeovers) == []
 
 
 @pytest.mark.timeout(300)

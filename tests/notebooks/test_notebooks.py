@@ -64,7 +64,7 @@ SHOWN: dict[str, tuple[int, int, str]] = {
     "kapitel07": (
         1,
         1,
-        r"register_parcel unterscheidet sich \(Versuche: 5 / 2, Dauer: \d+ s / \d+ s\).*; "
+        r"register_parcel unterscheidet sich \(Versuche: 5 / 2, Dauer: [\d,]+ s / [\d,]+ s\).*; "
         "beide enden gleich: Workflow gescheitert",
     ),
     "kapitel08": (
