@@ -143,6 +143,8 @@ def find(number: str, known: Sequence[Exercise]) -> Exercise:
     names = {name: one for one in known for name in (one.number, one.name, one.slug)}
     if wanted in names:
         return names[wanted]
+    if chapter := [one.number for one in known if str(one.chapter) == wanted]:
+        raise DauerlaufError(f"„{number}“ ist ein Kapitel; seine Übungen sind {', '.join(chapter)}.")
     similar = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
     numbers = dict.fromkeys(f"„{names[name].number}“ ({names[name].title})" for name in similar)
     meant = f"meinten Sie {' oder '.join(numbers)}? " if numbers else ""
