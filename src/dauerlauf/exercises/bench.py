@@ -701,8 +701,8 @@ def _task_failed(failure: Any, source: Path) -> Failed:
         return Failed(
             wo=wo,
             warum=f"Der Worker des Workflows führt diese Activity nicht aus: {message}",
-            weiter="Eine lokale Activity läuft beim Worker des Workflows. Nehmen Sie `workflow.execute_activity`; damit "
-            "erreichen Sie jeden Worker der Task Queue.",
+            weiter="Eine lokale Activity läuft beim Worker des Workflows. Nehmen Sie `workflow.execute_activity`; "
+            "damit erreichen Sie jeden Worker der Task Queue.",
         )
     if "is not registered on this worker" in message:
         return Failed(
@@ -716,8 +716,9 @@ def _task_failed(failure: Any, source: Path) -> Failed:
     )
     return Failed(
         wo=wo,
-        warum=f"Der Code des Workflows wirft einen gewöhnlichen Fehler: {kind}: {message.rstrip('.')}. Damit "
-        "scheitert nicht der Workflow, sondern der Workflow-Task; der Server versucht ihn immer wieder, und der Lauf steht.",
+        warum=f"Der Code des Workflows wirft einen gewöhnlichen Fehler: {kind}: {message.rstrip('.')}. "
+        "Damit scheitert nicht der Workflow, sondern der Workflow-Task; der Server versucht ihn immer wieder, "
+        "und der Lauf steht.",
         weiter=_known_advice(message) or fix,
     )
 
