@@ -92,6 +92,30 @@ HOSTILE = [
         "Die Sandbox verbietet",
     ),
     Hostile(
+        "Sandbox beim Laden",
+        f"from pathlib import Path\nTEXT = Path('postausgang.py').read_text()\n{SOLUTION}",
+        "workflow.py, Zeile 2",
+        "auf oberster Ebene",
+    ),
+    Hostile(
+        "Timeout fehlt",
+        SOLUTION.replace("            start_to_close_timeout=timedelta(seconds=10),\n", ""),
+        "workflow.py, Zeile",
+        "Hier fehlt das Timeout",
+    ),
+    Hostile(
+        "Argument vom falschen Typ",
+        SOLUTION.replace("            order,\n", "            order.order_id,\n"),
+        "Activity „confirm_order“",
+        "passt nicht zu dem Typ",
+    ),
+    Hostile(
+        "lokale Activity",
+        SOLUTION.replace("workflow.execute_activity", "workflow.execute_local_activity"),
+        "workflow.py|Workflow-Code",
+        "läuft beim Worker des Workflows",
+    ),
+    Hostile(
         "wartet ewig",
         _body("await workflow.wait_condition(lambda: False)", "return ''"),
         "Letztes `await`",
@@ -140,7 +164,11 @@ async def test_feindlicher_code_besteht_nie_und_hoert_den_grund(timelapse: Timel
     problems = []
     for case, outcome in zip(HOSTILE, await _outcomes(timelapse, tmp_path, HOSTILE), strict=True):
         failure = outcome.failure
-        if failure is None or not re.search(case.wo, failure.wo) or case.says not in failure.warum:
+        if (
+            failure is None
+            or not re.search(case.wo, failure.wo)
+            or case.says not in f"{failure.warum} {failure.weiter}"
+        ):
             problems.append(f"{case.name}: {failure and (failure.wo, failure.warum)}")
         elif not failure.weiter:
             problems.append(f"{case.name}: sagt nicht, wie es weitergeht")
@@ -234,8 +262,8 @@ RIGHT = {"anzahl": "3", "dauer": "1.5", "art": '"Timer"', "namen": '["a", "b"]',
         ({"anzahl": "3.0"}, "Feld „anzahl“", "erwartet ist eine ganze Zahl"),
         ({"anzahl": "true"}, "Feld „anzahl“", "erwartet ist eine ganze Zahl"),
         ({"art": '"Query"'}, "Feld „art“", "steht nicht zur Wahl"),
-        ({"dauer": ""}, "antwort.toml, Zeile 2", "keine Antwort in TOML"),
-        ({"dauer": "1.5\n[art"}, "antwort.toml, Zeile 3", "keine Antwort in TOML"),
+        ({"dauer": ""}, "antwort.toml, Zeile 2", "kein gültiges TOML"),
+        ({"dauer": "1.5\n[art"}, "antwort.toml, Zeile 3", "kein gültiges TOML"),
     ],
 )
 async def test_antworten_einer_vorhersage(

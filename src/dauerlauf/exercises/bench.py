@@ -622,6 +622,37 @@ def _where(source: Path, error: BaseException | None) -> str:
     return found
 
 
+_SLIPS = frozenset({"AttributeError", "ImportError", "IndexError", "KeyError", "NameError", "TypeError"})
+"""Fehler, die fast immer ein Versehen im Code sind und nie die Absicht, zu scheitern."""
+
+_ADVICE = (
+    (
+        "must have start_to_close_timeout",
+        "Hier fehlt das Timeout. Für den einzelnen Versuch heißt es `start_to_close_timeout` und ist ein `timedelta`.",
+    ),
+    ("Expected a timedelta", "Nennen Sie die Dauer als `timedelta`, zum Beispiel `timedelta(seconds=10)`."),
+    (
+        "Activity must be a string or callable",
+        "Nennen Sie die Activity ohne Klammern, und geben Sie ihr Argument als zweites an.",
+    ),
+    ("() takes from 1 to 2 positional arguments", "Mehrere Argumente einer Activity stehen zusammen in `args=[…]`."),
+    (
+        "Failed decoding arguments",
+        "Ein Wert passt nicht zu dem Typ, den die Signatur nennt. Vergleichen Sie, was übergeben und was zurückgegeben "
+        "wird, mit den Typen der Activity.",
+    ),
+    (
+        "Not in workflow event loop",
+        "Die Funktionen aus `temporalio.workflow` gelten nur im Workflow. In einer Activity hilft `activity.info()`.",
+    ),
+)
+"""Was das SDK sagt und was dagegen zu tun ist."""
+
+
+def _known_advice(message: str) -> str | None:
+    return next((advice for part, advice in _ADVICE if part in message), None)
+
+
 def _task_failed(failure: Any, source: Path) -> Failed:
     message, wo = failure.message, _place(source, failure.stack_trace) or "Workflow-Code"
     if "TMPRL1100" in message or "ondeterminism" in message:
@@ -642,9 +673,10 @@ def _task_failed(failure: Any, source: Path) -> Failed:
     if failure.application_failure_info.type == "RestrictedWorkflowAccessError" or "from inside a workflow" in message:
         return Failed(
             wo=wo,
-            warum=f"Die Sandbox verbietet den Aufruf im Workflow: {message}",
-            weiter="Nehmen Sie die Funktion von Temporal (`workflow.now()`, `workflow.uuid4()`, `workflow.random()`) "
-            "oder eine Activity.",
+            # Dahinter rät das SDK zu `imports_passed_through`; bei einem verbotenen Aufruf führt das in die Irre.
+            warum=f"Die Sandbox verbietet den Aufruf im Workflow: {message.partition(' If this is code')[0]}",
+            weiter="Für Zeit, Zufall und Kennungen hat Temporal eigene Funktionen (`workflow.now()`, "
+            "`workflow.random()`, `workflow.uuid4()`). Dateien, Netz und alles andere gehören in eine Activity.",
         )
     if failure.application_failure_info.type == "NotImplementedError" and not message:
         return Failed(
@@ -662,9 +694,16 @@ def _task_failed(failure: Any, source: Path) -> Failed:
     if "coroutine" in message:
         return Failed(
             wo=wo,
-            warum=f"Irgendwo steht eine Coroutine, wo ein Wert stehen soll: {message}. Ein Aufruf ohne `await` "
-            "beginnt nie.",
+            warum="Das Ergebnis des Workflows oder ein Argument ist eine Coroutine statt eines Werts "
+            f"({message}). Ein Aufruf ohne `await` beginnt nie.",
             weiter="Setzen Sie `await` vor den Aufruf, dessen Ergebnis Sie brauchen.",
+        )
+    if message.startswith("Activity function"):
+        return Failed(
+            wo=wo,
+            warum=f"Der Worker des Workflows führt diese Activity nicht aus: {message}",
+            weiter="Eine lokale Activity läuft beim Worker des Workflows. Nehmen Sie `workflow.execute_activity`; "
+            "damit erreichen Sie jeden Worker der Task Queue.",
         )
     if "is not registered on this worker" in message:
         return Failed(
@@ -672,13 +711,16 @@ def _task_failed(failure: Any, source: Path) -> Failed:
             warum=f"Der Worker kennt ihn nicht: {message}",
             weiter="Die Klasse muss heißen wie vorgegeben und mit `@workflow.defn` ohne anderen Namen markiert sein.",
         )
+    kind = failure.application_failure_info.type
+    fix = "Berichtigen Sie die Zeile." + (
+        "" if kind in _SLIPS else " Soll der Workflow scheitern, werfen Sie einen `ApplicationError`."
+    )
     return Failed(
         wo=wo,
-        warum="Der Code des Workflows wirft einen gewöhnlichen Fehler: "
-        f"{failure.application_failure_info.type}: {message}. "
-        "Damit scheitert nicht der Workflow, sondern der Workflow-Task; der Server versucht ihn immer wieder, und der "
-        "Lauf steht.",
-        weiter="Berichtigen Sie die Zeile. Soll der Workflow scheitern, werfen Sie einen `ApplicationError`.",
+        warum=f"Der Code des Workflows wirft einen gewöhnlichen Fehler: {kind}: {message.rstrip('.')}. "
+        "Damit scheitert nicht der Workflow, sondern der Workflow-Task; der Server versucht ihn immer wieder, "
+        "und der Lauf steht.",
+        weiter=_known_advice(message) or fix,
     )
 
 
@@ -690,13 +732,25 @@ def _activity_fails(pending: Any, source: Path) -> Failed:
             warum=f"Kein Worker dieser Task Queue kennt sie: {failure.message}",
             weiter="Vergleichen Sie den Namen im Aufruf mit dem Namen der Funktion hinter `@activity.defn`.",
         )
-    where = _place(source, failure.stack_trace)
+    where, kind, message = _place(source, failure.stack_trace), failure.application_failure_info.type, failure.message
+    wo = f"Activity „{name}“" + (f", {where}" if where else "")
+    if kind == "NotImplementedError" and message:
+        return Failed(
+            wo=wo,
+            warum=f"An dieser Stelle ist noch eine Lücke: {message.rstrip('.')}. Die Activity scheitert daran in jedem "
+            "Versuch.",
+            weiter="Füllen Sie die Lücke; was dort geschehen soll, steht im Kommentar und in aufgabe.md.",
+        )
+    fix = "Berichtigen Sie die Activity oder ihre Argumente" + (
+        "."
+        if kind in _SLIPS
+        else "; ist der Fehler endgültig, braucht sie eine Grenze oder einen Fehler mit `non_retryable=True`."
+    )
     return Failed(
-        wo=f"Activity „{name}“" + (f", {where}" if where else ""),
-        warum=f"Sie scheitert immer wieder, zuletzt im Versuch {pending.attempt - 1}: {failure.message}. Ohne Grenze "
-        "wiederholt Temporal sie ohne Ende.",
-        weiter="Berichtigen Sie die Activity oder ihre Argumente; ist der Fehler endgültig, braucht sie eine Grenze "
-        "oder einen Fehler mit `non_retryable=True`.",
+        wo=wo,
+        warum=f"Sie scheitert immer wieder, zuletzt im Versuch {pending.attempt - 1}: {message.rstrip('.')}. Ohne "
+        "Grenze wiederholt Temporal sie ohne Ende.",
+        weiter=_known_advice(message) or fix,
     )
 
 

@@ -162,14 +162,17 @@ def _reporting(source: Path, what: str) -> Iterator[None]:
     except BaseException as error:
         # Auch SystemExit: `sys.exit()` beim Laden soll den Prüfer nicht beenden.
         raise LoadFailureError(
-            place(source, error) or what, f"{type(error).__name__}: {_reason(error)}", _advice(error)
+            place(source, error) or (error.__cause__ and place(source, error.__cause__)) or what,
+            f"{type(error).__name__}: {_reason(error)}",
+            _advice(error),
         ) from None
 
 
 def _reason(error: BaseException) -> str:
     # Die Prüfung durch die Sandbox meldet nur „Failed validating workflow X“; der Grund steht dahinter.
     text = str(error)
-    return f"{text} ({error.__cause__})" if error.__cause__ is not None else text
+    cause = str(error.__cause__).partition(" If this is code")[0]
+    return f"{text} ({cause})" if error.__cause__ is not None else text
 
 
 def _advice(error: BaseException) -> str:
@@ -177,6 +180,11 @@ def _advice(error: BaseException) -> str:
         return "Prüfen Sie den Import: Erlaubt sind die Dateien dieser Übung, temporalio und die Standardbibliothek."
     if isinstance(error, SystemExit | KeyboardInterrupt):
         return "Entfernen Sie den Aufruf, der das Programm beendet; die Datei wird nur geladen, nicht ausgeführt."
+    if "from inside a workflow" in str(error.__cause__):
+        return (
+            "Was auf oberster Ebene steht, führt auch die Sandbox aus. Dateien, Zufall und die Uhr des Rechners "
+            "gehören nicht dorthin; lesen Sie eine Datei in einer Activity."
+        )
     if "workflow.run" in str(error) or "workflow.defn" in str(error):
         return "Eine Workflow-Klasse braucht `@workflow.defn` und genau eine Methode mit `@workflow.run`."
     return "Beim Laden einer Datei soll nichts geschehen, was scheitern kann; verschieben Sie es in eine Funktion."

@@ -22,6 +22,10 @@ CHECK_LIMIT = 60.0
 
 LAST_LINES = 8
 _TOML_LINE = re.compile(r"at line (\d+)")
+_FORM = (
+    "Schreiben Sie eine ganze Zahl als 40, eine andere mit Punkt als 0.5, beide ohne Einheit; einen Text in "
+    'Anführungszeichen, eine Liste als ["a", "b"].'
+)
 _KINDS = {int: "eine ganze Zahl", float: "eine Zahl", str: "ein Text", bool: "true oder false", list: "eine Liste"}
 
 
@@ -152,9 +156,8 @@ def _answers(file: Path) -> dict[str, Any]:
         line = _TOML_LINE.search(str(error))
         raise Failed(
             wo=f"{ANSWERS}, Zeile {line[1]}" if line else ANSWERS,
-            warum="Hier steht etwas, das keine Antwort in TOML ist. Hinter dem Gleichheitszeichen fehlt ein Wert, ein "
-            "Anführungszeichen oder eine Klammer.",
-            weiter='Zahlen stehen ohne, Texte mit Anführungszeichen, Listen als ["a", "b"].',
+            warum="Diese Zeile ist kein gültiges TOML: Hinter das Gleichheitszeichen gehört ein einzelner Wert.",
+            weiter=_FORM,
         ) from None
 
 
@@ -172,7 +175,7 @@ def _validate(question: Question, answers: Mapping[str, Any]) -> None:
         raise Failed(
             wo=place,
             warum=f"Dort steht „{value}“, erwartet ist {_KINDS[question.kind]}.",
-            weiter='Zahlen stehen ohne, Texte mit Anführungszeichen, Listen als ["a", "b"].',
+            weiter=_FORM,
         )
     named = value if isinstance(value, list) else [value]
     if question.choices and (unknown := [one for one in named if one not in question.choices]):

@@ -52,8 +52,8 @@ def _scheduled(answer: int, truth: Mapping[str, Any]) -> tuple[str, str]:
 
 def _started(answer: int, truth: Mapping[str, Any]) -> tuple[str, str]:
     return (
-        f"Sie nennen {answer} Started-Events; die History hat {truth['started']}, mit attempt {truth['attempt']}. Der "
-        "Server schreibt es erst, wenn feststeht, wie die Activity ausging.",
+        f"Sie nennen {answer} Started-Events; die History hat {truth['started']}. Der Server "
+        "schreibt es erst, wenn feststeht, wie die Activity ausging.",
         "Überlegen Sie, was der Workflow von einem Versuch erfahren muss, der wiederholt wird.",
     )
 
@@ -89,8 +89,12 @@ QUESTIONS = (
         int,
         _scheduled,
     ),
-    Question("started", "Wie oft steht ActivityTaskStarted darin?", int, _started),
-    Question("failed", "Wie oft steht ActivityTaskFailed darin?", int, _failed),
+    Question(
+        "started", "Wie oft steht ActivityTaskStarted in der History?", int, _started
+    ),
+    Question(
+        "failed", "Wie oft steht ActivityTaskFailed in der History?", int, _failed
+    ),
     Question("attempt", "Welcher Versuch steht im Started-Event?", int, _attempt),
     Question(
         "pause", "Wie viele Sekunden liegen vor dem dritten Versuch?", int, _pause
@@ -101,7 +105,7 @@ WRONG = (
     Wrong(
         "ein Started je Versuch",
         answers={"started": 3},
-        expected="die History hat 1, mit attempt 3",
+        expected="Sie nennen 3 Started-Events; die History hat 1.",
     ),
     Wrong(
         "ein Failed je Fehlversuch",

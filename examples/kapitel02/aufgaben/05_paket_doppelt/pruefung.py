@@ -1,25 +1,47 @@
 """Prüfungen zu „Worker stirbt, Paket doppelt“."""
 
 import asyncio
+import os
 import sqlite3
+import sys
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 from dauerlauf.exercises import Bench, Run, Wrong, expect
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 
+PROBE = """\
+import asyncio, inspect, sys
+from temporalio.testing import ActivityEnvironment
+from activities import ParcelDesk
+outcome = ActivityEnvironment().run(ParcelDesk(sys.argv[1]).order_parcel, "NL-4", "Gerät")
+if inspect.isawaitable(outcome):
+    asyncio.get_event_loop().run_until_complete(outcome)
+"""
 DEATH = FaultPlan((ActivityFault("order_parcel", ActivityAction.KILL_AFTER),))
+
+
+def _create_book(bench: Bench) -> Path:
+    book = bench.folder / "pakete.sqlite"
+    with closing(sqlite3.connect(book)) as database, database:
+        database.execute(
+            "CREATE TABLE parcels (number INTEGER PRIMARY KEY, key TEXT UNIQUE, content TEXT)"
+        )
+    return book
+
+
+def _contents(book: Path) -> list[str]:
+    with closing(sqlite3.connect(book)) as database:
+        query = "SELECT content FROM parcels ORDER BY number"
+        return [content for (content,) in database.execute(query)]
 
 
 async def _ship(
     bench: Bench, orders: Sequence[str], plan: FaultPlan | None = None
 ) -> tuple[list[Run], list[str]]:
     """Die Läufe und der Inhalt aller Pakete, die der Dienst gebaut hat."""
-    book = bench.folder / "pakete.sqlite"
-    with closing(sqlite3.connect(book)) as database, database:
-        database.execute(
-            "CREATE TABLE parcels (number INTEGER PRIMARY KEY, key TEXT UNIQUE, content TEXT)"
-        )
+    book = _create_book(bench)
     desk = ("activities:ParcelDesk", str(book))
     async with bench.worker(
         "workflow:ShipOrder", activities=[desk], plan=plan
@@ -33,13 +55,7 @@ async def _ship(
             warum="Der Worker sollte nach ihr sterben, aber sie lief nicht.",
             weiter="Lassen Sie den Namen der Activity, wie er ist.",
         )
-    with closing(sqlite3.connect(book)) as database:
-        return runs, [
-            content
-            for (content,) in database.execute(
-                "SELECT content FROM parcels ORDER BY number"
-            )
-        ]
+    return runs, _contents(book)
 
 
 async def eigene_pakete(bench: Bench) -> None:
@@ -67,7 +83,34 @@ async def absturz(bench: Bench) -> None:
     )
 
 
-CHECKS = (eigene_pakete, absturz)
+async def jeder_prozess(bench: Bench) -> None:
+    """Auch ein neu gestarteter Prozess nennt denselben Schlüssel."""
+    book = _create_book(bench)
+    # Die Worker der Prüfung stammen von einem Prozess ab und rechnen `hash` gleich; zwei neue tun das nicht.
+    for seed in ("1", "2"):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-B", "-c", PROBE, str(book)),
+            cwd=bench.source,
+            env={**os.environ, "PYTHONPATH": str(bench.source), "PYTHONHASHSEED": seed},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    parcels = _contents(book)
+    expect(
+        len(parcels) == 1,
+        wo="Buch des Paketdienstes, derselbe Aufruf in zwei neuen Prozessen",
+        warum=f"Dort stehen {len(parcels)} Pakete statt eines. Der Schlüssel hängt am Prozess: `hash` rechnet einen "
+        "Text in jedem Python-Prozess zu einer anderen Zahl um.",
+        weiter="Setzen Sie den Schlüssel aus den Angaben selbst zusammen, als Text.",
+    )
+
+
+CHECKS = (eigene_pakete, absturz, jeder_prozess)
 GIVEN = ("paketdienst.py", "workflow.py")
 START_FAILS = "absturz"
 KEY = 'f"{info.workflow_id}/{info.activity_id}"'
@@ -95,5 +138,10 @@ WRONG = (
             ("\n\nclass", "\nRUN = uuid.uuid4()\n\n\nclass"),
         ),
         expected="absturz",
+    ),
+    Wrong(
+        "hash der Angaben",
+        changes=((KEY, "str(hash((order_id, content)))"),),
+        expected="Der Schlüssel hängt am Prozess",
     ),
 )

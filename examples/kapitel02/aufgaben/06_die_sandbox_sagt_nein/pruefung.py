@@ -57,7 +57,7 @@ async def lauf(bench: Bench) -> None:
     expect(
         passed >= TERM,
         wo="Mahnung, Feld `written`",
-        warum=f"Zwischen Rechnung und Mahnung liegen laut den Briefen {passed.total_seconds():.1f} s. Der Workflow hat 14 "
+        warum=f"Zwischen Rechnung und Mahnung liegen laut den Briefen {passed.total_seconds():.0f} s. Der Workflow hat 14 "
         "Tage gewartet; das ist die Uhr des Rechners, nicht die des Workflows.",
         weiter="Fragen Sie im Workflow die Uhr, die zum Lauf gehört.",
     )
@@ -73,7 +73,8 @@ async def lauf(bench: Bench) -> None:
         wo="Event History",
         warum=f"Dort stehen die Activities {', '.join(run.activities)}; `read_fee` fehlt. Was aus der Datei kam, steht "
         "nirgends und lässt sich beim Replay nicht wiederholen.",
-        weiter="Lesen Sie `gebuehren.json` in der Activity, die dafür vorbereitet ist.",
+        weiter="Lesen Sie `gebuehren.json` in `read_fee`, und rufen Sie `read_fee` mit `workflow.execute_activity` auf. Ein "
+        "gewöhnlicher Aufruf läuft im Workflow und hinterlässt nichts.",
     )
 
 
@@ -121,7 +122,7 @@ async def zweiter_worker(bench: Bench) -> None:
         expect(
             not strange,
             wo="Betreff der Briefe",
-            warum=f"„{strange[:1]}“ steht nicht zur Wahl.",
+            warum=f"„{''.join(map(str, strange[:1]))}“ steht nicht zur Wahl.",
             weiter="Der Betreff ist einer aus `SUBJECTS`.",
         )
 

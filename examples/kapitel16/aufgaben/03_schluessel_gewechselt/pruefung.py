@@ -60,7 +60,7 @@ async def _refund(bench: Bench) -> Run:
                 )[0]
                 raise Failed(
                     wo="Workflow-Task der Erstattung, nach `step_2`",
-                    warum=f"Der Worker kann seine eigene Event History nicht lesen: {reason} Ihre ersten Payloads sind mit "
+                    warum=f"Der Worker kann seine eigene Event History nicht lesen: {reason}. Ihre ersten Payloads sind mit "
                     f"{OLD} versiegelt; der Workflow steht.",
                     weiter="Fragen Sie zuerst: Welchen Schlüssel nennt der Payload, und hat der Worker ihn? Dann: Nimmt der "
                     "Codec ihn auch?",
