@@ -116,6 +116,7 @@ def lychee(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.gruendlich
 def test_alle_inneren_verweise_fuehren_ans_ziel(site: Path) -> None:
     done = lychee(site)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-500:]

@@ -64,12 +64,10 @@ async def test_random_faults(fault_plans: FaultPlans, timelapse: Timelapse, tmp_
 
 # Der Weg vorwärts hat 35 Events; zurück (ab dem Fehler der Buchhaltung) sind es die Events 26 bis 55.
 @pytest.mark.prozess
+@pytest.mark.gruendlich
 @pytest.mark.parametrize(
     ("changes", "events", "status"),
-    [
-        pytest.param({}, range(1, 36), "COMPLETED", marks=pytest.mark.gruendlich),
-        (INVALID_VAT_ID, range(26, 56), "FAILED"),
-    ],
+    [({}, range(1, 36), "COMPLETED"), (INVALID_VAT_ID, range(26, 56), "FAILED")],
 )
 async def test_worker_dies_at_every_event(
     changes: dict[str, str], events: range, status: str, timelapse: Timelapse, tmp_path: Path

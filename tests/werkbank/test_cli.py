@@ -1,6 +1,5 @@
 """Die Kommandozeile: deutsche Sätze, richtige Codes, kein Traceback, kein Prozess bleibt übrig."""
 
-import logging
 import os
 import re
 import signal
@@ -9,7 +8,6 @@ import subprocess
 import sysconfig
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,15 +22,6 @@ ENGLISH = re.compile(
     r"\b(Usage|Options|Commands|Arguments|Show this|exit|Error|Missing|Invalid|No such|Got|default|required|int|path)\b"
 )
 COMMANDS = [command.name for command in app.registered_commands]
-
-
-@pytest.fixture(autouse=True)
-def _log_level() -> Iterator[None]:
-    """`dauerlauf` bringt das SDK zum Schweigen; andere Tests in diesem Prozess lesen aber dessen Log."""
-    logger = logging.getLogger("temporalio")
-    level = logger.level
-    yield
-    logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
