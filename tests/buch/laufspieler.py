@@ -21,7 +21,6 @@ HALLO = "bestaetigung"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 SIZES = [pytest.param(PHONE, id="390"), pytest.param(DESK, id="1280")]
-SCHEMES = ["light", "dark"]
 ASSET_LIMIT = 10_000
 """Bytes von Skript und Stylesheet zusammen, gepackt."""
 

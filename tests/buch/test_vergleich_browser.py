@@ -13,8 +13,8 @@ FIGURE = "#vergleich-glatt-versand-scheitert"
 SCHEMES = {"light": "default", "dark": "slate"}
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", [320, 390, 1280])
+# Maße hängen an der Breite, Farben am Schema.
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])
 async def test_beide_seiten_stehen_nebeneinander(browser: Browser, address: str, width: int, scheme: str) -> None:
     context = await browser.new_context(
         viewport={"width": width, "height": 900},
