@@ -9,6 +9,8 @@ import axe_playwright_python  # type: ignore[import-untyped]
 from playwright.async_api import Page
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+# Die Farbschemas des Browsers und wie das Thema sie nennt.
+SCHEMES = {"light": "default", "dark": "slate"}
 # Im Dunkeln ändern sich nur Farben; die übrigen Regeln prüft schon der helle Durchgang.
 RULES: dict[str, dict[str, Any]] = {
     "light": {},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from barrieren import barriers
+from barrieren import SCHEMES, barriers
 from buchbau import pages
 from playwright.async_api import Browser, Page
 
@@ -17,7 +17,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.gruendlich, pytest.mark.timeout(4
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
-SCHEMES = {"light": "default", "dark": "slate"}
 SHARES = 8
 """Auf so viele Tests sind die Seiten verteilt, damit mehrere Prozesse sie zugleich besuchen."""
 PROBE = "probe/"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from barrieren import barriers
+from barrieren import SCHEMES, barriers
 from buchbau import ROOT
 from playwright.async_api import Browser, Locator, Page
 
@@ -15,7 +15,6 @@ from dauerlauf.book.questions import Question
 
 pytestmark = [pytest.mark.browser, pytest.mark.gruendlich, pytest.mark.timeout(400)]
 
-SCHEMES = {"light": "default", "dark": "slate"}
 CHOICE = questions.find(ROOT, "befund-buddelschiff")
 ORDER = questions.find(ROOT, "saga-rueckweg")
 NUMBER = questions.find(ROOT, "grenzen-volle-pause")

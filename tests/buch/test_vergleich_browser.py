@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from barrieren import barriers
+from barrieren import SCHEMES, barriers
 from playwright.async_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.gruendlich, pytest.mark.timeout(200)]
 
 PAGE = "teil3/kapitel07/saga/"
 FIGURE = "#vergleich-glatt-versand-scheitert"
-SCHEMES = {"light": "default", "dark": "slate"}
 
 
 # Maße hängen an der Breite, Farben am Schema.
