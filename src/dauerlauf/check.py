@@ -9,7 +9,7 @@ from typing import Any
 
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.exercises import authoring
-from dauerlauf.exercises.definition import exercises
+from dauerlauf.exercises.definition import project_exercises
 from dauerlauf.recorder import crash_files, orphans
 from dauerlauf.scenario import Pattern
 
@@ -44,9 +44,7 @@ def check(root: Path, patterns: Iterable[Pattern]) -> Iterator[Finding]:
         yield from _pattern(root, pattern)
     for file in orphans(known):
         yield Finding(str(file.relative_to(root)), "Zu dieser History gibt es kein Szenario mehr.")
-    for exercise, text in authoring.missing(
-        exercises(sorted(root.glob("examples/kapitel*/"))), (pattern.name for pattern in known)
-    ):
+    for exercise, text in authoring.missing(project_exercises(root), (pattern.name for pattern in known)):
         yield Finding(f"Übung {exercise.number}", text)
     for page in sorted(root.glob("book/**/*.md")):
         yield from _page(page, str(page.relative_to(root)))

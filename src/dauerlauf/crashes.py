@@ -200,9 +200,8 @@ async def crash(scenario: Scenario, point: CrashPoint, timelapse: Timelapse) -> 
     Wirft `DauerlaufError`, wenn der Worker nicht stirbt oder der Workflow nicht fertig wird.
     """
     open_stage = scenario.pattern.crash_stages[scenario.name]
-    # Ein eigener Zeitraffer: `unskipped` gälte sonst auch für Läufe, die gleichzeitig starten.
-    assert timelapse.server is not None
-    own = Timelapse(await timelapse.server.connect(), timelapse.server)
+    # `unskipped` gälte sonst auch für Läufe, die gleichzeitig starten.
+    own = await timelapse.apart()
     with tempfile.TemporaryDirectory(prefix="dauerlauf-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
         queue = f"{scenario.pattern.name}-{uuid.uuid4()}"

@@ -83,6 +83,11 @@ class Timelapse:
         """Der Client, dessen Workflows im Zeitraffer laufen."""
         return self._skipper.client
 
+    async def apart(self) -> "Timelapse":
+        """Ein zweiter Zeitraffer mit eigener Verbindung auf demselben Server; `unskipped` gilt je Zeitraffer."""
+        assert self.server is not None
+        return Timelapse(await self.server.connect(), self.server)
+
     async def fast_forward(self, handle: WorkflowHandle[Any, Any], duration: timedelta | None = None) -> bool:
         """Stellt die Uhr eines laufenden Workflows um `duration` vor.
 

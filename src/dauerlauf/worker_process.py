@@ -40,6 +40,7 @@ from dauerlauf.faults import (
     WorkflowAction,
     WorkflowFault,
 )
+from dauerlauf.history import event_name
 from dauerlauf.processes import die_with_parent
 from dauerlauf.server import runtime
 from dauerlauf.timelapse import Timelapse, WorkerSettings, WorkflowStuckError, result
@@ -330,13 +331,8 @@ def deaths(history: WorkflowHistory) -> list[Death]:
             case EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
                 started = event.activity_task_started_event_attributes
                 attempts[started.scheduled_event_id] = started.attempt
-        points.append(Death(event.event_id, _event_name(event), _death(event, scheduled, attempts)))
+        points.append(Death(event.event_id, event_name(event), _death(event, scheduled, attempts)))
     return points
-
-
-def _event_name(event: Any) -> str:
-    name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def _death(event: Any, scheduled: Mapping[int, tuple[str, int]], attempts: Mapping[int, int]) -> FaultPlan:

@@ -13,7 +13,7 @@ from dauerlauf.book.page import PageContext
 from dauerlauf.book.terminal import shown_command
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.exercises.checks import load_checks
-from dauerlauf.exercises.definition import RUNGS, Exercise, exercises, find
+from dauerlauf.exercises.definition import RUNGS, Exercise, find, project_exercises
 
 if TYPE_CHECKING:
     from dauerlauf.book.directives import Directive
@@ -31,7 +31,7 @@ _PLACE = re.compile(r"^::: aufgabe (\S+)$", re.MULTILINE)
 def build(context: PageContext, directive: Directive) -> Element:
     """Baut den Kasten; DauerlaufError, wenn es die Übung nicht gibt oder ihr Prüfungen fehlen."""
     directive.allow(words=range(1, 2))
-    exercise = find(directive.words[0], _all(context.root))
+    exercise = find(directive.words[0], project_exercises(context.root))
     box = Element("div", {"class": "admonition aufgabe", "id": _anchor(exercise)})
     title = SubElement(box, "p", {"class": "admonition-title"})
     kind = SubElement(title, "span", {"class": "art"})
@@ -69,7 +69,7 @@ def build_list(context: PageContext, directive: Directive) -> Element:
     """Baut die Tabelle aller Übungen; DauerlaufError, wenn eine auf keiner Seite steht."""
     directive.allow(words=range(1))
     pages = places(context.root)
-    found = _all(context.root)
+    found = project_exercises(context.root)
     box = Element("div", {"class": "katalog", "id": "uebungen-verzeichnis", **FILTER})
     table = SubElement(box, "table")
     SubElement(table, "caption").text = f"{len(found)} Übungen"
@@ -99,10 +99,6 @@ def places(root: Path) -> dict[str, str]:
         for page in sorted(book.rglob("*.md"))
         for number in _PLACE.findall(page.read_text(encoding="utf-8"))
     }
-
-
-def _all(root: Path) -> list[Exercise]:
-    return exercises(sorted(root.glob("examples/kapitel*/")))
 
 
 def _anchor(exercise: Exercise) -> str:

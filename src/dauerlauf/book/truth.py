@@ -19,7 +19,6 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from dauerlauf import outputs
@@ -110,14 +109,14 @@ def history(name: str) -> tuple[tuple[str, HistoryEvent], ...]:
     Ohne die Events des Zeitraffers. DauerlaufError, wenn Muster, Szenario oder Aufzeichnung fehlen.
     """
     from dauerlauf.compare import recording
-    from dauerlauf.history import load
+    from dauerlauf.history import event_name, load
     from dauerlauf.scenario import find_pattern
 
     pattern, _, scenario = name.partition("/")
     found: list[tuple[str, HistoryEvent]] = []
     names: dict[int, str] = {}
     for event in load(recording(find_pattern(pattern).find(scenario))).events:
-        kind = "".join(word.capitalize() for word in EventType.Name(event.event_type).split("_")[2:])
+        kind = event_name(event)
         attributes = getattr(event, event.WhichOneof("attributes") or "", None)
         if kind == "ActivityTaskScheduled":
             names[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name

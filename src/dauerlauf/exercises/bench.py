@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import time
+import tomllib
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from temporalio.worker import Worker
 from dauerlauf import worker_process
 from dauerlauf.errors import DauerlaufError
 from dauerlauf.exercises.child import THREADS, Target, WorkerOrder, answer_calls, unpack
+from dauerlauf.exercises.definition import ANSWERS
 from dauerlauf.faults import ActivityAction, FaultInjector, FaultPlan, Journal
 from dauerlauf.history import event_name
 from dauerlauf.history import load as load_history
@@ -53,6 +55,13 @@ BLOCKED = 12.0
 HOPELESS_ATTEMPT = 20
 """Nach so vielen gescheiterten Versuchen gilt eine Activity als hoffnungslos, sofern sie keine Grenze hat."""
 
+FORM = (
+    "Schreiben Sie eine ganze Zahl als 40, eine andere mit Punkt als 0.5, beide ohne Einheit; einen Text in "
+    'Anführungszeichen, eine Liste als ["a", "b"].'
+)
+"""Wie eine Antwort in `antwort.toml` zu schreiben ist."""
+
+_TOML_LINE = re.compile(r"at line (\d+)")
 T = TypeVar("T")
 
 worker_process.PRELOAD.append("dauerlauf.exercises.child")
@@ -66,6 +75,11 @@ class Failed(Exception):  # noqa: N818 - eine Rückmeldung, kein Fehler des Prog
         self.wo = wo
         self.warum = warum
         self.weiter = weiter
+
+    @property
+    def parts(self) -> list[tuple[str, str]]:
+        """Die drei Teile mit den Wörtern, unter denen sie überall erscheinen."""
+        return [("Wo", self.wo), ("Warum", self.warum), ("Weiter", self.weiter)]
 
 
 class _Suspected(Failed):
@@ -415,6 +429,21 @@ class Bench:
     def task_queue(self) -> str:
         """Ein neuer Name für eine Task Queue."""
         return self.timelapse.task_queue()
+
+    def answers(self) -> dict[str, Any]:
+        """Was in `antwort.toml` steht; `Failed`, wenn die Datei fehlt oder nicht zu lesen ist."""
+        file = self.source / ANSWERS
+        if not file.is_file():
+            raise Failed(wo=ANSWERS, warum="Die Datei fehlt.", weiter="Setzen Sie die Übung mit `--neu` zurück.")
+        try:
+            return tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            line = _TOML_LINE.search(str(error))
+            raise Failed(
+                wo=f"{ANSWERS}, Zeile {line[1]}" if line else ANSWERS,
+                warum="Diese Zeile ist kein gültiges TOML: Hinter das Gleichheitszeichen gehört ein einzelner Wert.",
+                weiter=FORM,
+            ) from None
 
     @asynccontextmanager
     async def worker(

@@ -93,6 +93,11 @@ def exercises(roots: Iterable[Path] | None = None) -> list[Exercise]:
     return [found[key] for key in sorted(found)]
 
 
+def project_exercises(root: Path) -> list[Exercise]:
+    """Alle Übungen des Projekts in `root`, auch aus Kapiteln, die nicht installiert sind; sonst wie `exercises`."""
+    return exercises(sorted(root.glob("examples/kapitel*/")))
+
+
 def _chapters() -> list[Path]:
     # Ein Kapitel zu importieren wäre teuer; sein Ordner reicht.
     specs = [importlib.util.find_spec(entry.value) for entry in entry_points(group=CHAPTERS)]

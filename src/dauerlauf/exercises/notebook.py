@@ -34,7 +34,7 @@ class Report:
         if one.failure is None:
             return [*lines, ("Gelöst", one.exercise.why.replace("\n", " "))]
         lines.append(("noch nicht", one.failed_title))
-        return [*lines, ("Wo", one.failure.wo), ("Warum", one.failure.warum), ("Weiter", one.failure.weiter)]
+        return [*lines, *one.failure.parts]
 
     def __repr__(self) -> str:
         title = f"Übung {self.outcome.exercise.number}: {self.outcome.exercise.title}"

@@ -257,9 +257,8 @@ class Practice:
 
 def failure_lines(outcome: Outcome) -> Iterable[Text]:
     """Die drei Teile der Meldung als Zeilen: Wo, Warum, Weiter."""
-    failure = outcome.failure
-    assert failure is not None
-    for name, text in (("Wo", failure.wo), ("Warum", failure.warum), ("Weiter", failure.weiter)):
+    assert outcome.failure is not None
+    for name, text in outcome.failure.parts:
         yield Text.assemble((f"{name}: ", "bold"), text)
 
 

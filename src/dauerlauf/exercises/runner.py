@@ -2,17 +2,15 @@
 
 import asyncio
 import inspect
-import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dauerlauf.exercises.bench import Bench, Failed
+from dauerlauf.exercises.bench import FORM, Bench, Failed
 from dauerlauf.exercises.checks import Checks, Question, load_checks
 from dauerlauf.exercises.definition import ANSWERS, Exercise
 from dauerlauf.timelapse import Timelapse
@@ -21,11 +19,6 @@ CHECK_LIMIT = 60.0
 """So viele Sekunden Echtzeit hat eine einzelne Prüfung."""
 
 LAST_LINES = 8
-_TOML_LINE = re.compile(r"at line (\d+)")
-_FORM = (
-    "Schreiben Sie eine ganze Zahl als 40, eine andere mit Punkt als 0.5, beide ohne Einheit; einen Text in "
-    'Anführungszeichen, eine Liste als ["a", "b"].'
-)
 _KINDS = {int: "eine ganze Zahl", float: "eine Zahl", str: "ein Text", bool: "true oder false", list: "eine Liste"}
 
 
@@ -72,9 +65,8 @@ async def check(exercise: Exercise, source: Path, timelapse: Timelapse) -> Outco
     Wirft `DauerlaufError` nur, wenn die Übung selbst unvollständig ist.
     """
     checks = load_checks(exercise)
-    assert timelapse.server is not None
-    # Ein eigener Zeitraffer: `unskipped` gilt dann nur für diese Prüfung, nicht für eine, die nebenan läuft.
-    own = Timelapse(await timelapse.server.connect(), timelapse.server)
+    # `unskipped` gilt dann nur für diese Prüfung, nicht für eine, die nebenan läuft.
+    own = await timelapse.apart()
     with tempfile.TemporaryDirectory(prefix="dauerlauf-uebung-", ignore_cleanup_errors=True) as place:
         root = Path(place).resolve()
         passed: list[str] = []
@@ -108,7 +100,7 @@ def _steps(checks: Checks) -> Sequence[_Step]:
     known: dict[str, Any] = {}
 
     async def compute(bench: Bench) -> None:
-        answers = _answers(bench.source / ANSWERS)
+        answers = bench.answers()
         known["answers"] = answers
         for question in checks.questions:
             _validate(question, answers)
@@ -147,20 +139,6 @@ async def _attempt(step: _Step, bench: Bench) -> Failed | None:
     return None
 
 
-def _answers(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        raise Failed(wo=ANSWERS, warum="Die Datei fehlt.", weiter="Setzen Sie die Übung mit `--neu` zurück.")
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        line = _TOML_LINE.search(str(error))
-        raise Failed(
-            wo=f"{ANSWERS}, Zeile {line[1]}" if line else ANSWERS,
-            warum="Diese Zeile ist kein gültiges TOML: Hinter das Gleichheitszeichen gehört ein einzelner Wert.",
-            weiter=_FORM,
-        ) from None
-
-
 def _validate(question: Question, answers: Mapping[str, Any]) -> None:
     place = f"{ANSWERS}, Feld „{question.name}“"
     value = answers.get(question.name)
@@ -175,7 +153,7 @@ def _validate(question: Question, answers: Mapping[str, Any]) -> None:
         raise Failed(
             wo=place,
             warum=f"Dort steht „{value}“, erwartet ist {_KINDS[question.kind]}.",
-            weiter=_FORM,
+            weiter=FORM,
         )
     named = value if isinstance(value, list) else [value]
     if question.choices and (unknown := [one for one in named if one not in question.choices]):

@@ -1,7 +1,6 @@
 """Prüfungen zu „Klinik: Ein gewöhnlicher Fehler im Workflow“."""
 
 import asyncio
-import tomllib
 from datetime import timedelta
 from typing import Any
 
@@ -68,8 +67,7 @@ def _thrown(bench: Bench, name: str) -> tuple[int, str, str]:
 
 async def diagnose(bench: Bench) -> None:
     """Ihre Diagnose stimmt mit den beiden Aufzeichnungen überein."""
-    text = (bench.source / "antwort.toml").read_text(encoding="utf-8")
-    answers = tomllib.loads(text)
+    answers = bench.answers()
     for run, kind in (("a", "fachlich"), ("b", "programmfehler")):
         file = f"lauf_{run}.json"
         event, thrown, message = _thrown(bench, file)

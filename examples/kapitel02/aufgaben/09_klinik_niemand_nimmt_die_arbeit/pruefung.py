@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import time
-import tomllib
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -105,8 +104,7 @@ LOOK = {
 
 async def diagnose(bench: Bench) -> None:
     """Ihre Diagnose stimmt mit den beiden Aufzeichnungen überein."""
-    text = (bench.source / "antwort.toml").read_text(encoding="utf-8")
-    answers = tomllib.loads(text)
+    answers = bench.answers()
     for field, truth in _truth(bench).items():
         given = answers.get(field, "")
         wo = f"antwort.toml, Feld „{field}“"

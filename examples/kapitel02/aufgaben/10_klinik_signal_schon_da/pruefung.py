@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-import tomllib
 import uuid
 from typing import Any
 
@@ -90,10 +89,6 @@ async def record(bench: Bench) -> dict[str, WorkflowHistory]:
         return {name: await one.fetch_history() for name, one in hung.items()}
 
 
-def _answers(bench: Bench) -> dict[str, Any]:
-    return tomllib.loads((bench.source / "antwort.toml").read_text(encoding="utf-8"))
-
-
 def _lost(bench: Bench, name: str) -> list[int]:
     """Die Signale, deren Zahlung keine Activity je verlangt hat."""
     events = load(bench.source / name).events
@@ -116,7 +111,7 @@ def _lost(bench: Bench, name: str) -> list[int]:
 
 async def diagnose(bench: Bench) -> None:
     """Sie nennen jedes Signal, das die Läufe bekommen und verloren haben."""
-    answers = _answers(bench)
+    answers = bench.answers()
     for run in "ab":
         file = f"lauf_{run}.json"
         given, truth = answers.get(f"{run}_verloren", []), _lost(bench, file)
@@ -138,7 +133,7 @@ async def diagnose(bench: Bench) -> None:
 
 async def befreit(bench: Bench) -> None:
     """Neue Läufe verlieren keine Zahlung, und die hängenden enden nach dem Reset."""
-    answers, queue, accounts = _answers(bench), bench.task_queue(), Accounts()
+    answers, queue, accounts = bench.answers(), bench.task_queue(), Accounts()
     async with bench.worker(
         WORKFLOW,
         given=[accounts.book_payment],

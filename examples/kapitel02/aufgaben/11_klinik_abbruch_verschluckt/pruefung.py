@@ -1,7 +1,6 @@
 """Prüfungen zu „Klinik: Abbruch verschluckt“."""
 
 import asyncio
-import tomllib
 from collections import Counter
 from collections.abc import Awaitable
 from typing import Any, TypeVar
@@ -127,8 +126,7 @@ def _truth(bench: Bench) -> dict[str, tuple[object, str]]:
 
 async def diagnose(bench: Bench) -> None:
     """Ihre Diagnose stimmt mit den beiden Aufzeichnungen überein."""
-    text = (bench.source / "antwort.toml").read_text(encoding="utf-8")
-    answers = tomllib.loads(text)
+    answers = bench.answers()
     for field, (truth, weiter) in _truth(bench).items():
         given, wo = answers.get(field, ""), f"antwort.toml, Feld „{field}“"
         expect(
