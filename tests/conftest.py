@@ -1,9 +1,11 @@
 """Schalter der eigenen Tests, der gemeinsame Server und die Verteilung auf mehrere Prozesse."""
 
+import faulthandler
 import importlib.util
 import json
 import os
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,32 @@ SWITCHES = {
 }
 
 
+STDERR = pytest.StashKey[int]()
 SLOW = ("notebooks", "buch", "werkbank")
+
+
+# Aufräumen dauert Sekunden; länger heißt, es hängt.
+TEARDOWN_LIMIT = 60
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Vor dem ersten Test zeigt stderr noch nicht in die Umleitung von pytest.
+    config.stash[STDERR] = os.dup(2)
+    # Mit `nohup` oder im Hintergrund einer Shell gestartet, ignorierten auch die Programme der Tests ihr Strg-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Endet den Prozess und zeigt, wo er stand, wenn das Aufräumen hängt.
+
+    Nach einem Fehlschlag stellen pytest und pytest-timeout jedes Zeitlimit ab (`pytest_exception_interact`).
+    """
+    faulthandler.dump_traceback_later(TEARDOWN_LIMIT, exit=True, file=item.config.stash[STDERR])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> None:
     if not getattr(config.option, "numprocesses", None):
         return
+    # Ein hängender Test beendet seinen Prozess; ohne Grenze hielte er nacheinander einen Prozess nach dem anderen auf.
+    config.option.maxworkerrestart = 1
     if config.option.mutanten or config.option.gruendlich:
         # Lange Tests gehen einzeln an den nächsten freien Prozess.
         config.option.dist, config.option.maxschedchunk = "load", 1
