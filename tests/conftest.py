@@ -1,12 +1,16 @@
 """Schalter der eigenen Tests, der gemeinsame Server und die Verteilung auf mehrere Prozesse."""
 
+import asyncio
 import faulthandler
+import functools
 import importlib.util
+import inspect
 import json
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,17 +42,25 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    """Endet den Prozess und zeigt, wo er stand, wenn das Aufräumen hängt.
+def _exit_after(seconds: float, item: pytest.Item) -> None:
+    """Nach so vielen Sekunden endet der Prozess und zeigt, wo er stand."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=item.config.stash[STDERR])
 
-    Nach einem Fehlschlag stellen pytest und pytest-timeout jedes Zeitlimit ab (`pytest_exception_interact`).
-    """
-    faulthandler.dump_traceback_later(TEARDOWN_LIMIT, exit=True, file=item.config.stash[STDERR])
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Kein Test hält den Lauf für immer auf, auch wenn er in fremdem Code steht, den kein Signal erreicht."""
+    _exit_after(_time_limit(item) + TEARDOWN_LIMIT, item)
     try:
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Nach einem Fehlschlag stellen pytest und pytest-timeout alle Limits ab; das Aufräumen braucht ein neues."""
+    _exit_after(TEARDOWN_LIMIT, item)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,10 +82,28 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.dist, config.option.loadscopereorder = "loadfile", False
 
 
+def _cancel_in_time(item: pytest.Function) -> None:
+    """Bricht einen Test mit Event-Loop nach seinem Zeitlimit ab; er räumt dabei auf.
+
+    Das Signal von pytest-timeout würfe in dem Code, der gerade läuft. In einer Event-Loop kann das jede Aufgabe sein,
+    auch eine des SDK: Dann ginge es verloren, oder der Test bliebe mit offenen Workern liegen, und der Lauf endete nie.
+    """
+    test: Callable[..., Awaitable[None]] = item.obj
+    limit = _time_limit(item)
+
+    @functools.wraps(test)
+    async def bounded(*args: Any, **options: Any) -> None:
+        async with asyncio.timeout(limit):
+            await test(*args, **options)
+
+    item.obj = bounded
+    item.add_marker(pytest.mark.timeout(0), append=False)
+
+
 def _time_limit(item: pytest.Item) -> float:
-    """Das eigene Zeitlimit eines Tests in Sekunden, sonst 0."""
-    marker = item.get_closest_marker("timeout")
-    return float(marker.args[0]) if marker else 0
+    """Das Zeitlimit eines Tests in Sekunden."""
+    limits = [marker.args[0] for marker in item.iter_markers("timeout") if marker.args[0]]
+    return float(limits[0] if limits else item.config.getini("timeout"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -86,6 +116,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: item.path.parent.name not in SLOW)
     _preload_workers(items)
     for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            _cancel_in_time(item)
         for marker, (option, _) in SWITCHES.items():
             if item.get_closest_marker(marker) and not config.getoption(option):
                 item.add_marker(pytest.mark.skip(reason=f"läuft nur mit {option}"))

@@ -213,7 +213,8 @@ async def require_timelapse(client: Client) -> None:
 async def result(handle: WorkflowHandle[Any, Any], timeout: float = 10.0) -> Any:
     """Das Ergebnis des Workflows, höchstens nach `timeout` Sekunden Echtzeit.
 
-    Ein gescheiterter Workflow wirft `WorkflowFailureError` wie sonst auch. Ein hängender wirft `WorkflowStuckError` mit
+    Ein gescheiterter Workflow wirft `WorkflowFailureError` wie sonst auch; wer dann schon zu Ende ist, gilt nicht als
+    hängend. Ein hängender wirft `WorkflowStuckError` mit
     dem Grund: ein Fehler im Workflow-Code (er lässt den Workflow-Task scheitern, nicht den Workflow), eine wiederholt
     scheiternde Activity oder ein fehlender Worker.
     """
@@ -223,6 +224,9 @@ async def result(handle: WorkflowHandle[Any, Any], timeout: float = 10.0) -> Any
         # war. Eine neue Anfrage beantwortet er sofort.
         with suppress(TimeoutError):
             return await asyncio.wait_for(handle.result(), min(left, ASK_AGAIN))
+    if (await handle.describe()).status != WorkflowExecutionStatus.RUNNING:
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(handle.result(), ASK_AGAIN)
     raise WorkflowStuckError(
         f"Der Workflow „{handle.id}“ ist nach {timeout:g} s nicht fertig. {await diagnosis(handle)}"
     )

@@ -147,6 +147,14 @@ async def test_fehlender_worker_wird_genannt(timelapse: Timelapse) -> None:
     await handle.terminate()
 
 
+async def test_wer_nach_ablauf_der_zeit_fertig_ist_haengt_nicht(timelapse: Timelapse) -> None:
+    queue = timelapse.task_queue()
+    async with worker(timelapse, queue):
+        handle = await timelapse.client.start_workflow(HoursWorkflow.run, 1, id=queue, task_queue=queue)
+        finished = await result(handle)
+    assert await result(handle, 0) == finished
+
+
 async def test_gescheiterter_workflow_haengt_nicht(timelapse: Timelapse) -> None:
     queue = timelapse.task_queue()
     async with worker(timelapse, queue):
