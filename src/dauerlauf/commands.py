@@ -24,6 +24,7 @@ from dauerlauf.recorder import Recording, record, record_crashes
 from dauerlauf.scenario import Pattern, Run, Scenario, find_pattern, patterns, play, search_attributes
 from dauerlauf.server import Connection, EmbeddedServer, open_connection
 from dauerlauf.timelapse import Timelapse, require_timelapse, timelapse
+from dauerlauf.together import together
 
 PARALLEL_RUNS = 4
 DETAIL_LIMIT = 100
@@ -290,7 +291,7 @@ async def _record_all(chosen: Sequence[Pattern], *, compare: bool) -> int:
     async with timelapse(search_attributes=search_attributes(chosen)) as server:
         for scenario in scenarios:
             keep(await record(scenario, server))
-        for recordings in await asyncio.gather(*map(crashes, scenarios)):
+        for recordings in await together(*map(crashes, scenarios)):
             for recording in recordings:
                 keep(recording)
     print(f"{changed} von {recorded} Histories {'weichen ab' if compare else 'neu'}.")

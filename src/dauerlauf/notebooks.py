@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dauerlauf.check import project_root
 from dauerlauf.errors import DauerlaufError
+from dauerlauf.together import together
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -64,7 +65,7 @@ async def execute(files: Sequence[Path]) -> "list[NotebookNode]":
                     raise DauerlaufError(f"Das Notebook „{file.stem}“ bricht ab: {error}") from error
         return notebook
 
-    return list(await asyncio.gather(*map(one, files)))
+    return await together(*map(one, files))
 
 
 def render(names: Sequence[str] = ()) -> list[Path]:

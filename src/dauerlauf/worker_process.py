@@ -44,6 +44,7 @@ from dauerlauf.history import event_name
 from dauerlauf.processes import die_with_parent
 from dauerlauf.server import runtime
 from dauerlauf.timelapse import Timelapse, WorkerSettings, WorkflowStuckError, result
+from dauerlauf.together import together
 
 STICKY = timedelta(seconds=0.2)
 """Nach dieser Zeit gibt der Server die Workflow-Tasks eines toten Workers an einen anderen."""
@@ -438,7 +439,7 @@ async def die_at_every_event(
             return await run.trial(death)
 
     points = [death for death in deaths(reference.history) if wanted is None or death.event in wanted]
-    return [reference, *await asyncio.gather(*map(one, points))]
+    return [reference, *await together(*map(one, points))]
 
 
 class _Deaths:

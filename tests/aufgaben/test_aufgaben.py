@@ -1,6 +1,5 @@
 """Jede Übung: Der Start scheitert wie angegeben, die Lösung besteht, jede falsche Antwort hört das Richtige."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from dauerlauf.exercises.checks import load_checks
 from dauerlauf.exercises.definition import Exercise, exercises
 from dauerlauf.exercises.runner import Outcome, check
 from dauerlauf.timelapse import Timelapse
+from dauerlauf.together import together
 
 EXERCISES = exercises()
 # Ohne --gruendlich je Kapitel nur die erste: Alle zusammen kosten eine Minute Rechenzeit.
@@ -21,7 +21,7 @@ def _told(outcome: Outcome) -> str:
 
 @pytest.mark.parametrize("exercise", FIRST)
 async def test_start_scheitert_wie_angegeben_und_die_loesung_besteht(exercise: Exercise, timelapse: Timelapse) -> None:
-    start, solution = await asyncio.gather(
+    start, solution = await together(
         check(exercise, exercise.start, timelapse), check(exercise, exercise.solution, timelapse)
     )
     assert solution.solved, _told(solution)
@@ -39,7 +39,7 @@ async def test_jede_falsche_antwort_hoert_was_daran_falsch_ist(
         folders.append(tmp_path / str(number))
         folders[-1].mkdir()
         one.write(exercise.solution, folders[-1])
-    outcomes = await asyncio.gather(*(check(exercise, folder, timelapse) for folder in folders))
+    outcomes = await together(*(check(exercise, folder, timelapse) for folder in folders))
     problems = [
         f"{one.name}: erwartet „{one.expected}“, gesagt wurde: {_told(outcome)}"
         for one, outcome in zip(wrong, outcomes, strict=True)

@@ -22,6 +22,7 @@ import pytest
 
 from dauerlauf import notebooks
 from dauerlauf.errors import DauerlaufError
+from dauerlauf.together import together
 
 ROOT = Path(__file__).parents[2]
 FILES = notebooks.stored(ROOT)
@@ -273,7 +274,7 @@ async def test_laeuft_in_jupyterlab_von_oben_nach_unten(lab: Lab) -> None:
             opened = await asyncio.to_thread(lab.call, "GET", f"api/contents/{file.name}")
             return await run_cells(lab, file.name, code_cells(opened["content"]))
 
-    for file, shown in zip(FILES, await asyncio.gather(*map(run, FILES)), strict=True):
+    for file, shown in zip(FILES, await together(*map(run, FILES)), strict=True):
         _shows_pictures_comparisons_and_players(file.stem, shown)
         if file.stem == "kapitel01":
             _shows_what_the_text_of_chapter_1_says(shown)

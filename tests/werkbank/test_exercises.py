@@ -24,6 +24,7 @@ from dauerlauf.exercises.notebook import Report
 from dauerlauf.exercises.runner import Outcome, check
 from dauerlauf.exercises.workspace import PROGRESS, Progress, Workspace
 from dauerlauf.timelapse import Timelapse
+from dauerlauf.together import together
 
 KNOWN = exercises()
 FIRST = find("erster-workflow", KNOWN)
@@ -157,7 +158,7 @@ async def _outcomes(timelapse: Timelapse, folder: Path, cases: list[Hostile]) ->
         async with gate:
             return await check(FIRST, _answer(folder / str(number), case.workflow), timelapse)
 
-    return await asyncio.gather(*(one(number, case) for number, case in enumerate(cases)))
+    return await together(*(one(number, case) for number, case in enumerate(cases)))
 
 
 async def test_feindlicher_code_besteht_nie_und_hoert_den_grund(timelapse: Timelapse, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from dauerlauf.exercises.definition import HINTS, RUNGS, Exercise, exercises, fi
 from dauerlauf.exercises.runner import Outcome, check
 from dauerlauf.exercises.workspace import Progress, Workspace
 from dauerlauf.timelapse import Timelapse, timelapse
+from dauerlauf.together import together
 
 _PAGE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
 PARALLEL = 3
@@ -109,7 +110,7 @@ class Practice:
                     return await check(exercise, self._workspace.place(exercise), env)
 
             async with timelapse() as env:
-                return await asyncio.gather(*(one(exercise, env) for exercise in begun))
+                return await together(*(one(exercise, env) for exercise in begun))
 
         outcomes = run_async(every())
         for outcome in outcomes:

@@ -1,6 +1,5 @@
 """Prüfungen zu „Bestellung mit Bedenkzeit“."""
 
-import asyncio
 from collections import defaultdict
 from datetime import timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from dauerlauf.faults import (
     WorkflowAction,
     WorkflowFault,
 )
+from dauerlauf.together import together
 
 SIGNAL = "cancel_order"
 
@@ -181,7 +181,7 @@ async def storno(bench: Bench) -> None:
             services.during[workflow_id] = step
             return await worker.execute("ProcessOrder", ORDER, id=workflow_id)
 
-        early, waiting = await asyncio.gather(
+        early, waiting = await together(
             during("charge_payment"), _cancel_while_waiting(bench, worker, services)
         )
         _audit_cancelled(early, waiting, services)

@@ -8,6 +8,7 @@ from typing import Any
 from temporalio import activity, exceptions
 
 from dauerlauf.exercises import Bench, Question, Run, Wrong
+from dauerlauf.together import together
 
 CASES = ("haengt", "verstummt", "niemand", "frist", "lehnt_ab")
 ENDINGS = (
@@ -70,7 +71,7 @@ async def truth(bench: Bench) -> Mapping[str, Any]:
     """Wie die fünf Läufe wirklich enden; für „niemand“ gibt es keine Activity."""
     given = [hangs, hangs_too, falls_silent, refuses]
     async with bench.worker("workflow:DeclareCustoms", given=given) as worker:
-        runs = await asyncio.gather(
+        runs = await together(
             *(worker.attempt("DeclareCustoms", case) for case in CASES)
         )
     found = dict(zip(CASES, runs, strict=True))

@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from dauerlauf.exercises import Bench, Run, Running, Wrong, expect
 from dauerlauf.history import event_name
+from dauerlauf.together import together
 
 POLICY = "`retry_policy` in workflow.py"
 ENOUGH = 60
@@ -72,7 +73,7 @@ async def _charge(bench: Bench, *orders: str) -> tuple[list[Run], PaymentService
     async with bench.worker(
         "workflow:ChargeOrder", given=[service.charge_payment]
     ) as worker:
-        runs = await asyncio.gather(*(one(worker, order) for order in orders))
+        runs = await together(*(one(worker, order) for order in orders))
     return list(runs), service
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dauerlauf.exercises import Bench, Run, Wrong, expect
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
+from dauerlauf.together import together
 
 PROBE = """\
 import asyncio, inspect, sys
@@ -46,9 +47,7 @@ async def _ship(
     async with bench.worker(
         "workflow:ShipOrder", activities=[desk], plan=plan
     ) as worker:
-        runs = await asyncio.gather(
-            *(worker.execute("ShipOrder", order) for order in orders)
-        )
+        runs = await together(*(worker.execute("ShipOrder", order) for order in orders))
         expect(
             worker.deaths == (plan is not None),
             wo="Activity `order_parcel`",

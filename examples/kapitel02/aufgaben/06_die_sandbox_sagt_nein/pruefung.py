@@ -1,10 +1,10 @@
 """Prüfungen zu „Die Sandbox sagt Nein“."""
 
-import asyncio
 import json
 from datetime import datetime, timedelta
 
 from dauerlauf.exercises import Bench, Wrong, expect
+from dauerlauf.together import together
 
 WORKFLOW = "workflow:BillCustomer"
 SUBJECTS = ("Ihre Rechnung", "Danke für Ihren Einkauf", "Post von Nordlicht")
@@ -96,10 +96,10 @@ async def zweiter_worker(bench: Bench) -> None:
         async with bench.worker(
             WORKFLOW, activities=post.activities, task_queue=queue
         ) as second:
-            await asyncio.gather(
+            await together(
                 *(bench.timelapse.fast_forward(handle) for handle in handles)
             )
-            await asyncio.gather(*(second.finish(handle) for handle in handles))
+            await together(*(second.finish(handle) for handle in handles))
     for field, what in (
         ("number", "Nummern"),
         ("subject", "Betreffzeilen"),

@@ -1,12 +1,12 @@
 """Prüfungen zu „Import in der Sandbox“."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from temporalio.client import WorkflowHandle
 
 from dauerlauf.exercises import Bench, Run, Running, Wrong, expect
+from dauerlauf.together import together
 
 WORKFLOW = "workflow:CollectParcels"
 STANDARD, EXPRESS = 490, 990
@@ -52,7 +52,7 @@ async def tarif(bench: Bench) -> None:
 async def laeufe(bench: Bench) -> None:
     """Jeder Lauf rechnet nur seine eigenen Pakete ab, auch wenn mehrere zugleich laufen."""
     async with bench.worker(WORKFLOW) as worker:
-        one, two = await asyncio.gather(
+        one, two = await together(
             *(worker.start("CollectParcels", name) for name in ("Kröger", "Özdemir"))
         )
         await _add(worker, one, [True])
@@ -82,7 +82,7 @@ async def einmal_geladen(bench: Bench) -> None:
         handles = [await worker.start("CollectParcels", f"Kunde {n}") for n in range(4)]
         for handle in handles:
             await _add(worker, handle, [True])
-        await asyncio.gather(*(_close(worker, handle) for handle in handles))
+        await together(*(_close(worker, handle) for handle in handles))
     loads = bench.output.read_text().count("Tariftafel geladen")
     expect(
         loads == 1,

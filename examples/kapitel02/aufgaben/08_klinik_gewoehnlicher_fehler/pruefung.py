@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from dauerlauf.exercises import Bench, Failed, Wrong, expect
 from dauerlauf.history import event_name, load
+from dauerlauf.together import together
 
 WORKFLOW = "workflow:HandleReturn"
 LATE = {"order_id": "NL-2041", "country": "DE", "days": 41, "paid_cents": 8990}
@@ -98,7 +99,7 @@ async def diagnose(bench: Bench) -> None:
 
 async def replay(bench: Bench) -> None:
     """Ihr Code passt zu den Historien der hängenden Läufe."""
-    problems = await asyncio.gather(
+    problems = await together(
         *(bench.replay(WORKFLOW, history=bench.source / name) for name in RUNS)
     )
     for name, problem in zip(RUNS, problems, strict=True):

@@ -1,6 +1,5 @@
 """Prüfungen zu „Eine Kompensation, die nicht aufgeben darf“."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,6 +9,7 @@ from temporalio.api.enums.v1 import RetryState
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from dauerlauf.exercises import Bench, Failed, Run, Wrong, expect
+from dauerlauf.together import together
 
 PER_ATTEMPT = timedelta(seconds=10)
 UNDO = ("release_stock", "refund_payment")
@@ -75,7 +75,7 @@ async def _orders(
     ]
     async with bench.worker("workflow:OrderWorkflow", given=given) as worker:
         runs = (worker.attempt("OrderWorkflow", order, limit=limit) for order in orders)
-        return list(await asyncio.gather(*runs))
+        return await together(*runs)
 
 
 def _gave_up(run: Run) -> str:

@@ -1,6 +1,5 @@
 """Prüfungen zu „Abbruch mitten in der Saga“."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from dauerlauf.exercises import Bench, Run, Wrong, expect
 from dauerlauf.faults import FaultPlan, Moment, WorkflowAction, WorkflowFault
 from dauerlauf.history import event_name
+from dauerlauf.together import together
 
 STEPS = ("reserve_stock", "charge_payment", "ship_parcel")
 UNDO = ("recall_parcel", "refund_payment", "release_stock")
@@ -108,7 +108,7 @@ async def _orders(
     given = [getattr(ledger, name) for name in STEPS + UNDO]
     async with bench.worker("workflow:OrderWorkflow", given=given, plan=plan) as worker:
         runs = (worker.attempt("OrderWorkflow", order) for order in orders)
-        return dict(zip(orders, await asyncio.gather(*runs), strict=True))
+        return dict(zip(orders, await together(*runs), strict=True))
 
 
 def _expect_nothing_left(ledger: Ledger, order: str, moment: str, run: Run) -> None:
@@ -163,7 +163,7 @@ async def abbruch_vorwaerts(bench: Bench) -> None:
     moments = {f"NL-{number}": name for number, name in enumerate(STEPS, start=3)}
     moments["NL-6"] = "ship_parcel"
     ledger = Ledger(cancels=moments, rejects=["NL-6"])
-    in_steps, in_timer = await asyncio.gather(
+    in_steps, in_timer = await together(
         _orders(bench, ledger, *moments),
         _orders(bench, ledger, "NL-7", plan=WHILE_WAITING),
     )

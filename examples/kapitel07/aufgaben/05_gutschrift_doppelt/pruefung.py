@@ -1,6 +1,5 @@
 """Prüfungen zu „Die Gutschrift kommt doppelt“."""
 
-import asyncio
 import sqlite3
 import uuid
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from dauerlauf.exercises import Bench, Run, Running, Wrong, expect
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
+from dauerlauf.together import together
 
 PAYMENTS = {"Karte": 2990, "Geschenkkarte 1": 1000, "Geschenkkarte 2": 1000}
 
@@ -65,7 +65,7 @@ def _expect_one_refund_each(
 
 async def _pay(worker: Running, *orders: str) -> dict[str, Run]:
     runs = (worker.attempt("OrderWorkflow", order, PAYMENTS) for order in orders)
-    return dict(zip(orders, await asyncio.gather(*runs), strict=True))
+    return dict(zip(orders, await together(*runs), strict=True))
 
 
 async def _reset(worker: Running, run: Run) -> Run:

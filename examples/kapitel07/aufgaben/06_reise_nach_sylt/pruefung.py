@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from dauerlauf.exercises import Bench, Run, Wrong, expect
 from dauerlauf.history import event_name
+from dauerlauf.together import together
 
 BOOK = ("book_ferry", "book_hotel", "book_car")
 CANCEL = ("cancel_ferry", "cancel_hotel", "cancel_car")
@@ -110,7 +111,7 @@ async def _travel(bench: Bench, providers: Providers, trips: Fates) -> dict[str,
         "workflow:TripWorkflow", given=providers.activities()
     ) as worker:
         runs = (worker.attempt("TripWorkflow", trip) for trip in trips)
-        return dict(zip(trips, await asyncio.gather(*runs), strict=True))
+        return dict(zip(trips, await together(*runs), strict=True))
 
 
 def _expect_in_turn(run: Run, what: str) -> None:
@@ -290,7 +291,7 @@ async def worker_stirbt(bench: Bench) -> None:
         first.kill()
         async with bench.worker("workflow:TripWorkflow", task_queue=queue) as second:
             providers.go_on.set()
-            runs = await asyncio.gather(*(second.end(one) for one in handles.values()))
+            runs = await together(*(second.end(one) for one in handles.values()))
     for trip, run in zip(trips, runs, strict=True):
         what = f"der Worker während `{trip}` stirbt"
         _expect_undone(providers, trip, run, what, "book_car")

@@ -1,6 +1,5 @@
 """Die drei Läufe zu „Geduld oder Schalter?“ und was sie zeigen."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -9,6 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from dauerlauf.exercises import Bench, Question, Wrong
+from dauerlauf.together import together
 from kapitel07.circuit_breaker.breaker import Breaker, BreakerSettings, Report
 
 BENIGN = ApplicationErrorCategory.BENIGN
@@ -72,7 +72,7 @@ async def truth(bench: Bench) -> Mapping[str, Any]:
     ) as worker:
         # Ohne Schalter wissen die Aufträge nichts voneinander; jeder hat seinen Workflow. Mit Schalter teilen sie einen
         # und damit dessen Uhr.
-        guarded, limited, *patient = await asyncio.gather(
+        guarded, limited, *patient = await together(
             worker.execute("Outage", [f"schalter/{order}" for order in ORDERS], 0),
             worker.execute("Outage", [f"begrenzt/{order}" for order in ORDERS], 4),
             *(worker.execute("Outage", [f"geduld/{order}"], 0) for order in ORDERS),

@@ -1,6 +1,5 @@
 """Prüfungen zu „Abgewiesen heißt: später wieder“."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
@@ -12,6 +11,7 @@ from temporalio.api.failure.v1 import Failure
 
 from dauerlauf.exercises import Bench, Run, Wrong, expect
 from dauerlauf.exercises.bench import Running
+from dauerlauf.together import together
 
 HOUR = 3600.0
 
@@ -109,7 +109,7 @@ def _expect_on_time(run: Run, expected: int, what: str) -> None:
 async def nicht_angerufen(bench: Bench) -> None:
     """Ist der Schalter offen, ruft niemand an, und der Auftrag kommt genau zur genannten Zeit wieder."""
     async with _desk(bench, {"NL-2": [4 * HOUR], "NL-3": [90.0]}) as (worker, book):
-        free, long, short = await asyncio.gather(
+        free, long, short = await together(
             *(worker.attempt("OrderWorkflow", f"NL-{n}") for n in (1, 2, 3))
         )
     for run, order, what in (
@@ -140,7 +140,7 @@ async def frist(bench: Bench) -> None:
     """Neun Abweisungen kosten den Auftrag nichts; nach drei Tagen ohne Paket ist Schluss."""
     outages = {"NL-5": [6 * HOUR] * 9, "NL-6": [70 * HOUR], "NL-7": [74 * HOUR]}
     async with _desk(bench, outages) as (worker, book):
-        often, patient, late = await asyncio.gather(
+        often, patient, late = await together(
             *(worker.attempt("OrderWorkflow", f"NL-{n}") for n in (5, 6, 7))
         )
     expect(

@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from dauerlauf.exercises import Bench, Question, Run, Wrong
 from dauerlauf.exercises.bench import Running
+from dauerlauf.together import together
 
 ROWS = 20
 POISON = (7, 15)
@@ -64,7 +65,7 @@ async def truth(bench: Bench) -> Mapping[str, Any]:
         given=[ledger.book_return],
         source=bench.exercise / "vorgabe",
     ) as worker:
-        unlimited, failed, limited, final = await asyncio.gather(
+        unlimited, failed, limited, final = await together(
             _after_a_day(worker, ledger),
             worker.attempt("ImportReturns", "B", ROWS, 5, False),
             worker.execute("ImportReturns", "C", ROWS, 5, True),

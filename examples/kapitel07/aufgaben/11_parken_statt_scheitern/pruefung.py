@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from dauerlauf.exercises import Bench, Failed, Wrong, expect
 from dauerlauf.exercises.bench import Running
 from dauerlauf.history import event_name
+from dauerlauf.together import together
 
 PATIENCE = 20.0
 Handle = WorkflowHandle[Any, Any]
@@ -281,7 +282,7 @@ async def nicht_dazwischen(bench: Bench) -> None:
         )
         await desk.worker.reached(cancelled, "ActivityTaskScheduled")
         await desk.parked(waiting)
-        await asyncio.gather(cancelled.cancel(), waiting.cancel())
+        await together(cancelled.cancel(), waiting.cancel())
         for handle, when in ((cancelled, "bucht"), (waiting, "geparkt ist")):
             status = await _outcome(handle)
             expect(

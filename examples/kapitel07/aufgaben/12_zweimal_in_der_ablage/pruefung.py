@@ -1,6 +1,5 @@
 """Prüfungen zu „Zweimal in der Ablage“."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -9,6 +8,7 @@ from pathlib import Path
 from dauerlauf.exercises import Bench, Wrong, expect
 from dauerlauf.exercises.bench import Running
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
+from dauerlauf.together import together
 
 LOST = FaultPlan((ActivityFault("put_letter", ActivityAction.LOSE_COMPLETION),))
 
@@ -66,7 +66,7 @@ async def ein_brief(bench: Bench) -> None:
     async with _desk(bench, LOST) as (worker, books):
         await worker.execute("ParkReturn", "R-0007", 4990)
         after_retry = books.letters("R-0007")
-        await asyncio.gather(
+        await together(
             worker.execute("ParkReturn", "R-0007", 4990),
             worker.execute("ParkReturn", "R-0008", 1250),
         )
@@ -105,11 +105,11 @@ async def einmal_ausgezahlt(bench: Bench) -> None:
     async with _desk(bench) as (worker, books):
         books.prepare("INSERT INTO races VALUES (?, 2)", "R-0010")
         books.prepare("INSERT INTO refusals VALUES (?)", "R-0011")
-        await asyncio.gather(
+        await together(
             worker.execute("ParkReturn", "R-0010", 4990),
             worker.execute("ParkReturn", "R-0011", 1250),
         )
-        await asyncio.gather(
+        await together(
             worker.execute("Redrive", ["R-0010"]),
             worker.execute("Redrive", ["R-0010"]),
             worker.execute("Redrive", ["R-0011"]),

@@ -1,6 +1,5 @@
 """Prüfungen zu „Wiederanfahren mit Bremse“."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from temporalio import activity
@@ -14,6 +13,7 @@ from dauerlauf.faults import (
     WorkflowAction,
     WorkflowFault,
 )
+from dauerlauf.together import together
 
 WORKFLOW = "workflow:RedriveWorkflow"
 OPERATOR = "Anke Petersen"
@@ -211,7 +211,7 @@ async def zweimal_befohlen(bench: Bench) -> None:
     """Kommt der Befehl zweimal zugleich, läuft jeder Brief nur einmal an."""
     table = Table(5)
     async with bench.worker(WORKFLOW, given=table.given) as worker:
-        runs = await asyncio.gather(
+        runs = await together(
             *(worker.execute("RedriveWorkflow", _order(9)) for _ in range(2))
         )
     bookings = [len(run.attempts("book_return")) for run in runs]

@@ -1,6 +1,5 @@
 """Prüfungen zu „Welche Änderung ist sicher?“."""
 
-import asyncio
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -9,6 +8,7 @@ from temporalio import activity
 from temporalio.client import WorkflowHistory
 
 from dauerlauf.exercises import Bench, Question, Running, Wrong
+from dauerlauf.together import together
 
 ORDERS = {"NL-1007": 4_900, "NL-1008": 24_900}
 """Die offenen Aufträge mit ihrem Betrag in Cent."""
@@ -54,7 +54,7 @@ async def truth(bench: Bench) -> Mapping[str, Any]:
     given = [check_fraud, confirm_order, charge_payment]
     with bench.timelapse.unskipped():
         async with bench.worker("version1:Version1", given=given) as worker:
-            histories = await asyncio.gather(
+            histories = await together(
                 *(_waiting(worker, *order) for order in ORDERS.items())
             )
     answers: dict[str, Any] = {"fehler": {}}

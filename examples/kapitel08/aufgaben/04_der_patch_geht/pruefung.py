@@ -1,13 +1,12 @@
 """Prüfungen zu „Der Patch geht in drei Stufen“."""
 
-import asyncio
-
 from temporalio import activity
 from temporalio.client import WorkflowHistory
 
 from dauerlauf.exercises import Bench, Failed, Run, Wrong, expect
 from dauerlauf.history import event_name
 from dauerlauf.history import load as load_history
+from dauerlauf.together import together
 
 STAGES = {"Patched": "Stufe 2", "Deprecated": "Stufe 3", "Clean": "Stufe 4"}
 
@@ -129,7 +128,7 @@ async def einfuehren(bench: Bench) -> None:
 
 async def entfernen(bench: Bench) -> None:
     """Stufe 3 und 4 prüfen immer, und die ganze Matrix stimmt."""
-    runs = await asyncio.gather(*(_run(bench, stage) for stage in STAGES))
+    runs = await together(*(_run(bench, stage) for stage in STAGES))
     histories = _stage_1(bench) | {
         stage: run.history for stage, run in zip(STAGES.values(), runs, strict=True)
     }

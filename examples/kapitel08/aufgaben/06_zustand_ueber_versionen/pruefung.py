@@ -8,6 +8,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from dauerlauf.exercises import Bench, Failed, Wrong, expect
 from dauerlauf.history import event_name
+from dauerlauf.together import together
 
 WORKFLOW = "workflow:AccountWorkflow"
 SEEN = ("WorkflowTaskCompleted", "WorkflowTaskFailed")
@@ -67,7 +68,7 @@ def _expect_state(found: Any, wanted: Data, wo: str, weiter: str = FIELDS) -> No
 async def alle_formen(bench: Bench) -> None:
     """Eine Eingabe jeder Form ergibt denselben Stand in Form 3, auf den Cent."""
     async with bench.worker(WORKFLOW) as worker:
-        runs = await asyncio.gather(
+        runs = await together(
             *(
                 worker.execute("AccountWorkflow", stored, start_signal="close")
                 for stored, _ in STORED.values()

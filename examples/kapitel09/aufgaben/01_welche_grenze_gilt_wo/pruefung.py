@@ -13,6 +13,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from dauerlauf.exercises import Bench, Question, Running, Wrong
 from dauerlauf.timelapse import result, worker_client
+from dauerlauf.together import together
 
 ORDERS = 6
 WORKERS = 2
@@ -112,8 +113,8 @@ async def truth(bench: Bench) -> Mapping[str, Any]:
         slots = [_history(worker, "DeclareWorkflow", by_slot, 1) for _ in range(ORDERS)]
         buckets = [_history(worker, "BucketWorkflow", freely, 1) for _ in range(ORDERS)]
         single = _history(worker, "BucketWorkflow", freely, PARCELS)
-        await asyncio.gather(*slots)
-        *short, long = await asyncio.gather(*buckets, single)
+        await together(*slots)
+        *short, long = await together(*buckets, single)
         return {
             "je_worker": len(by_worker.asked),
             "je_queue": len(by_queue.asked),

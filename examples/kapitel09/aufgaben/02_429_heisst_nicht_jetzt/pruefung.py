@@ -1,6 +1,5 @@
 """Prüfungen zu „429 heißt: nicht jetzt“."""
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -8,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from dauerlauf.exercises import Bench, Failed, Run, Wrong, expect
+from dauerlauf.together import together
 
 Answers = Sequence[tuple[int, int]]
 HOUR = 3600
@@ -44,7 +44,7 @@ async def _print(bench: Bench, plans: Mapping[str, Answers]) -> dict[str, Calls]
         "workflow:LabelWorkflow", activities=[("activities:LabelDesk", str(book))]
     ) as worker:
         try:
-            runs = await asyncio.gather(
+            runs = await together(
                 *(worker.attempt("LabelWorkflow", number) for number in plans)
             )
         except Failed as failed:

@@ -1,6 +1,5 @@
 """Prüfungen zu „Kontingent je Kunde“."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from dauerlauf.exercises import Bench, Running, Wrong, expect
+from dauerlauf.together import together
 
 MINUTE, DAY = timedelta(seconds=60), timedelta(hours=24)
 LIMITS = ((3, MINUTE, "60 s"), (10, DAY, "24 Stunden"))
@@ -126,7 +126,7 @@ def _limits(times: Sequence[datetime], customer: Customer) -> None:
 async def fenster(bench: Bench) -> None:
     """Kein gleitendes Fenster ist zu voll, keine Uhrzeit später als nötig, keine Frage zählt doppelt."""
     async with bench.worker("workflow:QuotaWorkflow") as worker:
-        tea, small = await asyncio.gather(
+        tea, small = await together(
             Customer.new(bench, worker), Customer.new(bench, worker)
         )
         await tea.ask_new("NL-01")
@@ -138,7 +138,7 @@ async def fenster(bench: Bench) -> None:
         await tea.ask_new("NL-09", "NL-10", "NL-11")
         # Ein anderer Kunde, dieselben Nummern, alle Fragen zugleich.
         numbers = (1, 2, 3, 4, 4, 4)
-        answers = await asyncio.gather(*(small.ask(f"NL-{n:02d}") for n in numbers))
+        answers = await together(*(small.ask(f"NL-{n:02d}") for n in numbers))
         first = min(answers)
         told = ", ".join(
             f"NL-{n:02d}: {(at - first).total_seconds():.0f} s"

@@ -203,7 +203,10 @@ async def measure_all(
     clients: Sequence[Client], load: Load | None = None
 ) -> list[Measured]:
     """Alle Formen zugleich, jede mit eigenem Dienst und eigenen Task Queues."""
-    return list(await asyncio.gather(*(measure(clients, form, load) for form in Form)))
+    # Scheitert eine, beendet die Gruppe auch die Worker der anderen.
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(measure(clients, form, load)) for form in Form]
+    return [task.result() for task in tasks]
 
 
 async def _main(picture: Path | None) -> None:
