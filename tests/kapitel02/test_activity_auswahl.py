@@ -3,6 +3,7 @@
 import asyncio
 import json
 import multiprocessing
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -11,8 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import ein_worker_faellt_aus
 import pytest
 from auswahl_beispiele import BookAll, DyingPrinter, PrintAll, PrintLabel, RetryForEver, book_anything
+from ein_worker_faellt_aus import healthy_and_failing
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
@@ -23,7 +26,9 @@ from dauerlauf.history import load
 from dauerlauf.pytest_plugin import WorkerFactory
 from dauerlauf.scenario import play
 from dauerlauf.timelapse import Timelapse, WorkflowStuckError, result
+from dauerlauf.together import together
 from hilfen import scheduled
+from kapitel02.activity_auswahl import wrong
 from kapitel02.activity_auswahl.activities import (
     Carriers,
     LabelJob,
@@ -42,6 +47,7 @@ from kapitel02.activity_auswahl.worker import (
     create_label_worker,
     create_worker,
     process_pool,
+    run_workers,
 )
 from kapitel02.activity_auswahl.workflow import ShipOrder, choose
 from kapitel02.activity_auswahl.wrong import (
@@ -253,6 +259,41 @@ async def test_programm_laeuft_wie_beschrieben(timelapse: Timelapse, tmp_path: P
         )
         assert [one.receipt.carrier for one in await result(handle, 30)] == ["Brief", "Paket", "Ausland"]
         await end(started)
+
+
+async def test_faellt_ein_worker_aus_hoeren_alle_auf(timelapse: Timelapse) -> None:
+    assert timelapse.server is not None
+    healthy, failing = await healthy_and_failing(timelapse.server.address)
+    with pytest.raises(ExceptionGroup) as failure:
+        await run_workers(healthy, failing)
+    (cause,) = failure.value.exceptions
+    assert "Namespace gibt-es-nicht is not found" in str(cause)
+    assert not healthy.is_running
+
+
+async def test_mit_gather_laeuft_der_andere_weiter(timelapse: Timelapse) -> None:
+    assert timelapse.server is not None
+    healthy, failing = await healthy_and_failing(timelapse.server.address)
+    with pytest.raises(RuntimeError, match="Namespace gibt-es-nicht is not found"):
+        await wrong.run_workers(healthy, failing)
+    assert healthy.is_running
+    await healthy.shutdown()
+
+
+@pytest.mark.gruendlich
+@pytest.mark.prozess
+async def test_faellt_ein_worker_aus_endet_das_programm(timelapse: Timelapse) -> None:
+    assert timelapse.server is not None
+    script, address = Path(ein_worker_faellt_aus.__file__), timelapse.server.address
+
+    async def code() -> int:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, script, "kapitel02.activity_auswahl.worker", address, stderr=asyncio.subprocess.DEVNULL
+        )
+        return await asyncio.wait_for(process.wait(), 30)
+
+    # Statt 1 kann es -6 sein: Beim Verlassen bricht das SDK manchmal ab (temporalio/sdk-python#300).
+    assert 0 not in await together(*(code() for _ in range(4)))
 
 
 async def test_toter_prozess_beendet_den_worker(timelapse: Timelapse, tmp_path: Path) -> None:

@@ -94,6 +94,16 @@ MUTANTS = [
         "result_type=dict",
         "test_name_aus_der_tabelle_waehlt_die_activity",
     ),
+    mutant(
+        "Ausfall eines Workers bleibt unbemerkt",
+        "activity_auswahl/worker.py",
+        """    async with asyncio.TaskGroup() as group:
+        for worker in workers:
+            group.create_task(worker.run())
+""",
+        "    await asyncio.gather(*(worker.run() for worker in workers))\n",
+        "test_faellt_ein_worker_aus_hoeren_alle_auf",
+    ),
 ]
 
 

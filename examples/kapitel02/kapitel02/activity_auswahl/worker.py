@@ -102,6 +102,17 @@ def create_label_worker(
 # --8<-- [end:label-worker]
 
 
+# --8<-- [start:run]
+async def run_workers(*workers: Worker) -> None:
+    """Betreibt Worker bis zum Abbruch; fällt einer aus, hören alle auf."""
+    async with asyncio.TaskGroup() as group:
+        for worker in workers:
+            group.create_task(worker.run())
+
+
+# --8<-- [end:run]
+
+
 async def main(folder: Path) -> None:
     """Verbindet sich mit dem konfigurierten Server (sonst `localhost:7233`)."""
     config = ClientConfig.load_client_connect_config()
@@ -110,9 +121,9 @@ async def main(folder: Path) -> None:
     write_tariff(folder)
     with letter_service(folder) as port, process_pool() as pool:
         print("Worker bereit. Ende mit Strg-C.", flush=True)
-        await asyncio.gather(
-            create_worker(client, folder, port).run(),
-            create_label_worker(client, folder, pool).run(),
+        await run_workers(
+            create_worker(client, folder, port),
+            create_label_worker(client, folder, pool),
         )
 
 

@@ -144,3 +144,12 @@ class ShipOrRaise:
 
 
 # --8<-- [end:value-error]
+
+
+# --8<-- [start:gather]
+async def run_workers(*workers: Worker) -> None:
+    """Falsch: Fällt ein Worker aus, räumt niemand die anderen auf."""
+    await asyncio.gather(*(worker.run() for worker in workers))  # (!)
+
+
+# --8<-- [end:gather]
