@@ -28,7 +28,7 @@ def _keeps_the_limit(measured: dict[str, Measured]) -> None:
 @pytest.mark.gruendlich  # In Echtzeit: Der Dienst zählt, was in ein gleitendes Fenster fällt.
 @pytest.mark.timeout(120)
 async def test_no_window_of_the_service_exceeds_the_limit(timelapse: Timelapse) -> None:
-    measured = await _measure(timelapse, Load(limit=40, window=4.0, large=26, small=9, delay=1.5))
+    measured = await _measure(timelapse, Load(limit=40, window=4.0, large=32, small=12, delay=1.5))
     _keeps_the_limit(measured)
     assert measured[Form.FAIR].small_done < measured[Form.QUEUE].small_done
     assert f"{Form.QUOTA}: höchstens" in svg(list(measured.values()))

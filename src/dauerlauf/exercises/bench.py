@@ -5,9 +5,10 @@ die Activities wirken.
 """
 
 import asyncio
+import itertools
 import json
+import math
 import re
-import time
 import tomllib
 import uuid
 from collections import Counter
@@ -34,7 +35,7 @@ from dauerlauf.exercises.definition import ANSWERS
 from dauerlauf.faults import ActivityAction, FaultInjector, FaultPlan, Journal
 from dauerlauf.history import event_name
 from dauerlauf.history import load as load_history
-from dauerlauf.timelapse import Timelapse, WorkflowStuckError, last_task_failure, result, worker_client
+from dauerlauf.timelapse import Timelapse, last_task_failure, result, worker_client
 from dauerlauf.worker_process import ShortTasks, WorkerProcess, rescue, spawn
 
 LIMIT = 30.0
@@ -210,25 +211,27 @@ class Running:
         return Run(handle.id, description.status.name, outcome, error, await handle.fetch_history())
 
     async def _watched(self, handle: WorkflowHandle[Any, Any], limit: float) -> Any:
-        waiting = asyncio.create_task(result(handle, limit))
-        since: float | None = None
+        waiting = asyncio.create_task(result(handle, math.inf))
+        suspicious = 0
         try:
-            while not (await asyncio.wait({waiting}, timeout=LOOK))[0]:
+            # Gezählt wird, wie oft nachgesehen wurde: Auf einer überlasteten Maschine dauert auch das länger.
+            for look in itertools.count(1):
+                if (await asyncio.wait({waiting}, timeout=LOOK))[0]:
+                    break
                 if self._crashed is not None:
                     raise _crashed(self._crashed)
-                failed = await self._bench.diagnose(handle, final=False)
+                final = look * LOOK >= limit
+                failed = await self._bench.diagnose(handle, final=final)
+                if failed is not None and final:
+                    raise failed
                 # Von mehreren Workflows kann einer auf das Signal eines anderen warten, der noch arbeitet.
                 if failed is None or (isinstance(failed, _Suspected) and len(self._handles) > 1):
-                    since = None
+                    suspicious = 0
                     continue
-                since = time.monotonic() if since is None else since
-                if not isinstance(failed, _Suspected) or time.monotonic() - since > failed.patience:
+                suspicious += 1
+                if not isinstance(failed, _Suspected) or suspicious * LOOK > failed.patience:
                     raise failed
             return waiting.result()
-        except WorkflowStuckError:
-            failed = await self._bench.diagnose(handle, final=True)
-            assert failed is not None
-            raise failed from None
         finally:
             waiting.cancel()
 
@@ -270,9 +273,9 @@ class Running:
         try:
             there = await asyncio.wait_for(watch(), LIMIT)
         except TimeoutError:
-            failed = await self._bench.diagnose(handle, final=True)
-            assert failed is not None
-            raise failed from None
+            if (failed := await self._bench.diagnose(handle, final=True)) is not None:
+                raise failed from None
+            there = False
         expect(
             there,
             wo="Event History",
@@ -562,10 +565,10 @@ class Bench:
         return str(answer) if answer is not None else None
 
     async def diagnose(self, handle: WorkflowHandle[Any, Any], *, final: bool) -> Failed | None:
-        """Woran ein Workflow hängt; `None`, solange er noch fertig werden kann und `final` nicht gesetzt ist."""
+        """Woran ein Workflow hängt; `None`, wenn er fertig ist, und ohne `final`, solange er es noch werden kann."""
         description = await handle.describe()
         raw = description.raw_description
-        if description.status != WorkflowExecutionStatus.RUNNING and not final:
+        if description.status != WorkflowExecutionStatus.RUNNING:
             return None
         history = await handle.fetch_history()
         task_failure = last_task_failure(history.events)

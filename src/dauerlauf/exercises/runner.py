@@ -15,7 +15,7 @@ from dauerlauf.exercises.checks import Checks, Question, load_checks
 from dauerlauf.exercises.definition import ANSWERS, Exercise
 from dauerlauf.timelapse import Timelapse
 
-CHECK_LIMIT = 60.0
+CHECK_LIMIT = 90.0
 """So viele Sekunden Echtzeit hat eine einzelne Prüfung."""
 
 LAST_LINES = 8
