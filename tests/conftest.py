@@ -109,8 +109,7 @@ def _time_limit(item: pytest.Item) -> float:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.option.gruendlich:
-        # Wer ein eigenes Zeitlimit braucht, dauert lange; zuerst verteilt, hält er am Ende niemanden auf.
-        items.sort(key=_time_limit, reverse=True)
+        _long_ones_first(items)
     else:
         # Auch hier die langen zuerst: Dateien, die Notebooks ausführen, das Buch bauen oder Programme starten.
         items.sort(key=lambda item: item.path.parent.name not in SLOW)
@@ -121,6 +120,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker, (option, _) in SWITCHES.items():
             if item.get_closest_marker(marker) and not config.getoption(option):
                 item.add_marker(pytest.mark.skip(reason=f"läuft nur mit {option}"))
+
+
+def _long_ones_first(items: list[pytest.Item]) -> None:
+    """Wer ein eigenes Zeitlimit braucht, dauert lange; zuerst verteilt, hält er am Ende niemanden auf.
+
+    Auf das gebaute Buch warten viele: Ein Test baut es, und die anderen kommen dran, wenn es fertig ist.
+    """
+    items.sort(key=_time_limit, reverse=True)
+    fixtures = {item: getattr(item, "fixturenames", ()) for item in items}
+    readers = [item for item in items if "site" in fixtures[item]]
+    builder = [item for item in readers if "zensical_site" in fixtures[item]][:1]
+    own_limit = [item for item in items if item.get_closest_marker("timeout") and item not in readers]
+    items[:] = dict.fromkeys([*builder, *own_limit, *readers, *items])
 
 
 def _preload_workers(items: list[pytest.Item]) -> None:
