@@ -214,9 +214,8 @@ async def result(handle: WorkflowHandle[Any, Any], timeout: float = 10.0) -> Any
     """Das Ergebnis des Workflows, höchstens nach `timeout` Sekunden Echtzeit.
 
     Ein gescheiterter Workflow wirft `WorkflowFailureError` wie sonst auch; wer dann schon zu Ende ist, gilt nicht als
-    hängend. Ein hängender wirft `WorkflowStuckError` mit
-    dem Grund: ein Fehler im Workflow-Code (er lässt den Workflow-Task scheitern, nicht den Workflow), eine wiederholt
-    scheiternde Activity oder ein fehlender Worker.
+    hängend. Ein hängender wirft `WorkflowStuckError` mit dem Grund: ein Fehler im Workflow-Code (er lässt den
+    Workflow-Task scheitern, nicht den Workflow), eine wiederholt scheiternde Activity oder ein fehlender Worker.
     """
     deadline = time.monotonic() + timeout
     while (left := deadline - time.monotonic()) > 0:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import timedelta
+from statistics import median, quantiles
 
 import pytest
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
@@ -184,17 +185,21 @@ async def test_messung_ein_sprung_kostet_unter_20_ms(timelapse: Timelapse) -> No
 
 
 @pytest.mark.bank
-async def test_messung_200_tests_unter_20_s(timelapse: Timelapse) -> None:
-    started = time.perf_counter()
+async def test_messung_ein_test_kostet_unter_100_ms(timelapse: Timelapse) -> None:
+    durations = []
     for _ in range(200):
+        started = time.perf_counter()
         queue = timelapse.task_queue()
         async with worker(timelapse, queue):
             handle = await timelapse.client.start_workflow(DayThenActivityWorkflow.run, id=queue, task_queue=queue)
             assert await result(handle) == 42
-    duration = time.perf_counter() - started
-    print(f"\n200 Tests mit Timer, Activity und eigenem Worker: {duration:.1f} s")
-    # Auf einer ruhigen Maschine 8 bis 11 s, auf derselben unter fremder Last bis 16 s.
-    assert duration < 20
+        durations.append(time.perf_counter() - started)
+    cost = median(durations) * 1000
+    print(f"\n200 Tests mit Timer, Activity und eigenem Worker: {sum(durations):.1f} s, je Test {cost:.0f} ms")
+    # Der Median hängt am Code; die Summe hinge auch an dem, was die Maschine zwischendurch sonst tut.
+    assert cost < 100
+    # Auch die langsamen warten auf nichts, was in Echtzeit abläuft: Sticky-Queue 1 s, `ASK_AGAIN` 3 s.
+    assert quantiles(durations, n=20)[-1] < 1
 
 
 async def test_gleichzeitige_workflows_haben_eigene_uhren(timelapse: Timelapse) -> None:
