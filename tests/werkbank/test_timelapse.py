@@ -172,34 +172,50 @@ async def test_zu_alter_server(timelapse: Timelapse, monkeypatch: pytest.MonkeyP
         await require_timelapse(timelapse.client)
 
 
-@pytest.mark.bank
-async def test_messung_ein_sprung_kostet_unter_20_ms(timelapse: Timelapse) -> None:
-    queue = timelapse.task_queue()
-    async with worker(timelapse, queue):
-        started = time.perf_counter()
-        handle = await timelapse.client.start_workflow(HoursWorkflow.run, 60, id=queue, task_queue=queue)
-        await result(handle, 90)
-        cost = (time.perf_counter() - started) / 60 * 1000
-    print(f"\n60 Timer nacheinander: {cost:.1f} ms je Sprung")
-    assert cost < 20
+def _unit() -> float:
+    """Die Dauer einer festen Rechnung, in Sekunden: das Maß der Messungen, denn es geht mit Maschine und Last mit.
+
+    In Millisekunden kostet ein Test zwischen 50 (ruhig) und 220 (zwölf fremde Prozesse auf vier Kernen), in diesem Maß
+    immer zwischen 6,2 und 7,7.
+    """
+    started = time.perf_counter()
+    compile("total = price * (1 + tax) if taxed else round(price, 2)\n" * 500, "unit", "exec")
+    return time.perf_counter() - started
 
 
 @pytest.mark.bank
-async def test_messung_ein_test_kostet_unter_100_ms(timelapse: Timelapse) -> None:
-    durations = []
+async def test_messung_was_ein_sprung_kostet(timelapse: Timelapse) -> None:
+    units, costs = [], []
+    for _ in range(5):
+        units.append(_unit())
+        queue = timelapse.task_queue()
+        async with worker(timelapse, queue):
+            started = time.perf_counter()
+            handle = await timelapse.client.start_workflow(HoursWorkflow.run, 30, id=queue, task_queue=queue)
+            await result(handle, 60)
+        costs.append((time.perf_counter() - started) / 30)
+    print(f"\n30 Timer: je Sprung {median(costs) * 1000:.1f} ms, {median(costs) / median(units):.2f} Einheiten")
+    assert median(costs) < 2 * median(units)
+
+
+@pytest.mark.bank
+async def test_messung_was_ein_test_kostet(timelapse: Timelapse) -> None:
+    units, costs = [], []
     for _ in range(200):
+        units.append(_unit())
         started = time.perf_counter()
         queue = timelapse.task_queue()
         async with worker(timelapse, queue):
             handle = await timelapse.client.start_workflow(DayThenActivityWorkflow.run, id=queue, task_queue=queue)
             assert await result(handle) == 42
-        durations.append(time.perf_counter() - started)
-    cost = median(durations) * 1000
-    print(f"\n200 Tests mit Timer, Activity und eigenem Worker: {sum(durations):.1f} s, je Test {cost:.0f} ms")
-    # Der Median hängt am Code; die Summe hinge auch an dem, was die Maschine zwischendurch sonst tut.
-    assert cost < 100
+        costs.append(time.perf_counter() - started)
+    print(
+        f"\n200 Tests mit Timer, Activity und eigenem Worker: {sum(costs):.1f} s,"
+        f" je Test {median(costs) * 1000:.0f} ms, {median(costs) / median(units):.1f} Einheiten"
+    )
+    assert median(costs) < 10 * median(units)
     # Auch die langsamen warten auf nichts, was in Echtzeit abläuft: Sticky-Queue 1 s, `ASK_AGAIN` 3 s.
-    assert quantiles(durations, n=20)[-1] < 1
+    assert quantiles(costs, n=20)[-1] < 1
 
 
 async def test_gleichzeitige_workflows_haben_eigene_uhren(timelapse: Timelapse) -> None:

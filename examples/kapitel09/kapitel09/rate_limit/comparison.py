@@ -128,11 +128,8 @@ class Measured:
 HEADER = f"{'':<24}{'Fenster':>8}{'429':>8}{'genutzt':>10}{'Kleine':>12}"
 
 
-async def measure(
-    clients: Sequence[Client], form: Form, load: Load | None = None
-) -> Measured:
+async def measure(clients: Sequence[Client], form: Form, load: Load) -> Measured:
     """Schickt die Last auf einem der Wege, mit einem Worker je Client."""
-    load = load or Load()
     limit, window, delay = load.limit, load.window, load.delay
     queue = f"messung-{uuid.uuid4()}"
     calls = f"{queue}-etiketten"
@@ -199,13 +196,11 @@ def _measured(form: Form, load: Load, service: LabelService) -> Measured:
     return Measured(form, load, sorted(arrivals), once)
 
 
-async def measure_all(
-    clients: Sequence[Client], load: Load | None = None
-) -> list[Measured]:
+async def measure_all(clients: Sequence[Client]) -> list[Measured]:
     """Alle Formen zugleich, jede mit eigenem Dienst und eigenen Task Queues."""
     # Scheitert eine, beendet die Gruppe auch die Worker der anderen.
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(measure(clients, form, load)) for form in Form]
+        tasks = [group.create_task(measure(clients, form, Load())) for form in Form]
     return [task.result() for task in tasks]
 
 
