@@ -24,7 +24,7 @@ class KeylessBank(Bank):
 
 @pytest.mark.bank
 def test_messung_schluessel_beim_empfaenger(tmp_path: Path) -> None:
-    medians = {}
+    medians, sizes = {}, {}
     for name, book in (
         ("ohne", KeylessBank(tmp_path / "ohne.sqlite3")),
         ("mit", Bank(tmp_path / "mit.sqlite3")),
@@ -35,6 +35,7 @@ def test_messung_schluessel_beim_empfaenger(tmp_path: Path) -> None:
             book.refund(f"R-{number}/erstattung", f"R-{number}", 4990)
             durations.append(time.perf_counter() - started)
         medians[name] = median(durations) * 1e6
-        size = (tmp_path / f"{name}.sqlite3").stat().st_size / ROWS
-        print(f"\n{name} Schlüssel: Median {medians[name]:.0f} µs je Erstattung, {size:.0f} Byte je Zeile")
+        sizes[name] = (tmp_path / f"{name}.sqlite3").stat().st_size / ROWS
+        print(f"\n{name} Schlüssel: Median {medians[name]:.0f} µs je Erstattung, {sizes[name]:.0f} Byte je Zeile")
+    assert sizes == pytest.approx({"ohne": 74, "mit": 106}, rel=0.1)
     assert medians["mit"] < 2 * medians["ohne"] + 1000
