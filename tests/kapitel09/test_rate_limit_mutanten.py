@@ -11,6 +11,13 @@ MUTANTS = [
         "test_a_full_window_moves_the_next_permit_behind_it",
     ),
     mutant(
+        "weg-zum-anbieter-vergessen",
+        "rate_limit/quota.py",
+        "slot + timedelta(seconds=self.quota.tolerance / 2)",
+        "slot + timedelta(seconds=self.quota.tolerance)",
+        "test_no_window_and_no_day_ever_exceeds_the_quota",
+    ),
+    mutant(
         "eine-anfrage-zu-viel",
         "rate_limit/quota.py",
         "if len(self.slots) >= quota.per_window:",

@@ -146,7 +146,8 @@ async def measure(clients: Sequence[Client], form: Form, load: Load) -> Measured
             rate = queue_rate(limit, window, delay)
             await set_queue_limit(clients[0], calls, per_second=rate)
         case Form.QUOTA:
-            quota = Quota(limit, window, tolerance=delay)
+            # Nur die erste Hälfte gehört dem Worker.
+            quota = Quota(limit, window, tolerance=2 * delay)
             route = replace(route, quota=quota, quota_id=quota_id)
     with label_service(limit, window) as service:
         async with AsyncExitStack() as stack:

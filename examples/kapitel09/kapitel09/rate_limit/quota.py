@@ -19,7 +19,10 @@ class Quota:
     zone: str = "Europe/Berlin"
     """In dieser Zeitzone beginnt beim Anbieter der Tag."""
     tolerance: float = 2.0
-    """So spät darf eine Anfrage nach Beginn ihrer Erlaubnis hinausgehen."""
+    """So spät darf eine Anfrage nach Beginn ihrer Erlaubnis ankommen.
+
+    Die erste Hälfte gehört dem Worker, die zweite dem Weg zum Anbieter.
+    """
     horizon_days: float = 2.0
     """Weiter im Voraus vergibt das Kontingent nichts."""
     # --8<-- [end:quota]
@@ -34,7 +37,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Permit:
-    """Die Erlaubnis zu genau einer Anfrage zwischen zwei Zeitpunkten (UTC)."""
+    """Die Erlaubnis zu genau einer Anfrage; dazwischen beginnt die Activity (UTC)."""
 
     not_before: datetime
     not_after: datetime
@@ -88,7 +91,7 @@ class PermitBook:
         self.day = day
         self.slots = [*self.slots, slot][-self.quota.per_window :]
         self.granted += 1
-        permit = Permit(slot, slot + timedelta(seconds=self.quota.tolerance))
+        permit = Permit(slot, slot + timedelta(seconds=self.quota.tolerance / 2))
         self.permits = {k: p for k, p in self.permits.items() if p.not_after >= now}
         self.permits[request_id] = permit
         return permit

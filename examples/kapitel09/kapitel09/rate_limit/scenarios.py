@@ -116,7 +116,7 @@ def calm_zone(now: datetime) -> str:
 def quota(**changes: Any) -> Quota:
     """Eine Anfrage in fünf Minuten: Schon das zweite Etikett muss warten."""
     zone = calm_zone(datetime.now(UTC))
-    small = Quota(per_window=1, window=300, tolerance=4, zone=zone)
+    small = Quota(per_window=1, window=300, tolerance=8, zone=zone)
     return replace(small, **changes)
 
 
