@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 from uuid import uuid4
 
 import pytest
@@ -789,6 +789,19 @@ def test_the_ledger_pays_once_and_never_in_a_held_round(ledger_folder: Path, ope
                 ledger.book(request)
     ledger.close()
     assert [key for key, _ in payments(ledger_folder)].count(item.key) == paid
+
+
+def test_a_booking_that_breaks_off_pays_nothing_and_blocks_nothing(tmp_path: Path) -> None:
+    item = new_row()
+    ledger = RefundLedger(tmp_path)
+    ledger.add_sales(item.order)
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr("kapitel07.dead_letter_queue.ledger.cents", Mock(side_effect=BrokenPipeError))
+        with pytest.raises(BrokenPipeError):
+            ledger.book(BookRequest(item))
+    assert payments(tmp_path) == []
+    ledger.book(BookRequest(item))
+    assert payments(tmp_path) == [(item.key, 4990)]
 
 
 def test_amount_and_iban_are_read_strictly() -> None:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from time import sleep
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -616,6 +617,16 @@ def test_stock_returns_to_the_shelf(tmp_path: Path) -> None:
     stock.book(StepRequest("b", new_order()))
     stock.deliver("Leuchtturm", 1)
     stock.book(StepRequest("c", new_order()))  # auch die letzten beiden
+
+
+def test_a_booking_that_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    ledger, placed = PaymentLedger(tmp_path), new_order()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(ledger, "_write", Mock(side_effect=BrokenPipeError))
+        with pytest.raises(BrokenPipeError):
+            ledger.book(StepRequest("a", placed))
+    ledger.book(StepRequest("a", placed))
+    assert audit(tmp_path).account(placed.number).effects["zahlung"] == [4990]
 
 
 def test_a_ledger_serves_many_threads(tmp_path: Path) -> None:
