@@ -8,21 +8,27 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import httpx
 import pytest
 from breaker_hilfen import SETTINGS, attempts, events, open_fleet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import ApplicationErrorCategory, EventType
 from temporalio.client import WorkflowFailureError, WorkflowHistory
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor
 
 from dauerlauf.history import load
 from dauerlauf.scenario import Run
 from dauerlauf.timelapse import Timelapse, result
 from hilfen import kinds, play_selected, until
+from kapitel07.circuit_breaker.activities import HTTP_TIMEOUT_SECONDS, TECHNICAL, Addresses, OrderActivities
 from kapitel07.circuit_breaker.breaker import Answer, Breaker, BreakerSettings, Permit, Report, State
-from kapitel07.circuit_breaker.interceptor import CIRCUIT_OPEN, UNASKED
-from kapitel07.circuit_breaker.scenarios import PATTERN, failed
+from kapitel07.circuit_breaker.interceptor import CIRCUIT_OPEN, UNASKED, BreakerInterceptor, ProcessBreaker
+from kapitel07.circuit_breaker.models import Patience
+from kapitel07.circuit_breaker.scenarios import PATTERN, failed, order
 from kapitel07.circuit_breaker.services import Carrier, confirmations
 from kapitel07.circuit_breaker.worker import Form
 from kapitel07.circuit_breaker.workflow import BreakerWorkflow
@@ -155,6 +161,17 @@ def test_half_open_grants_no_more_after_a_probe_has_passed() -> None:
     assert breaker.ask(31) == Answer(None, breaker.settings.probe_pause)
 
 
+def test_probes_are_counted_anew_after_a_failed_one() -> None:
+    breaker = _opened()
+    first, second = _permit(breaker, 30), _permit(breaker, 30)
+    breaker.report(Report(first, answered=True), 31)
+    breaker.report(Report(second, answered=False), 31)
+    breaker.report(Report(_permit(breaker, 61), answered=True), 62)
+    assert breaker.state is State.HALF_OPEN
+    breaker.report(Report(_permit(breaker, 62), answered=True), 63)
+    assert breaker.state is State.CLOSED
+
+
 def test_a_lost_probe_counts_as_failed() -> None:
     breaker = _opened(probe_timeout=10)
     _permit(breaker, 30)
@@ -214,6 +231,8 @@ async def test_a_refused_question_leaves_no_event(timelapse: Timelapse, tmp_path
 async def test_a_worker_that_heard_open_does_not_ask_again(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_fleet(timelapse, tmp_path) as fleet:
         await _open(fleet)
+        metadata: Any = await fleet.world.breaker.query("__temporal_workflow_metadata")
+        assert metadata.current_details == "Der Schalter ist offen."
         guard = fleet.guard()
         assert (await guard.ask()).permit is None
         await fleet.world.breaker.terminate()
@@ -296,24 +315,41 @@ async def test_an_unreachable_breaker_lets_calls_through_unless_it_was_open(
         await _open(fleet)
         heard_open = fleet.guard(patience=short)
         assert (await heard_open.ask()).permit is None
+        heard_closed_since = fleet.guard()
+        assert (await heard_closed_since.ask()).permit is None
         never_asked = fleet.guard(patience=short)
-        heard_open._task_queue = never_asked._task_queue = "niemand"
         await fleet.world.breaker.terminate()
         await fleet.world.wait(31)
+        assert (await heard_closed_since.ask()).permit is not None
+        await fleet.world.breaker.terminate()
+        heard_open._task_queue = never_asked._task_queue = heard_closed_since._task_queue = "niemand"
         assert (await never_asked.ask()).permit is UNASKED
+        heard_closed_since._patience = short
+        assert (await heard_closed_since.ask()).permit is UNASKED
         refusal = await heard_open.ask()
         assert (refusal.permit, refusal.wait) == (None, SETTINGS.probe_pause)
 
 
-async def test_orders_go_on_while_the_breaker_is_unreachable(timelapse: Timelapse, tmp_path: Path) -> None:
+async def test_orders_go_on_while_the_breaker_is_unreachable(
+    timelapse: Timelapse, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with open_fleet(timelapse, tmp_path, patience=timedelta(seconds=0.2)) as fleet:
         # Ein Schalter, dessen Task Queue kein Worker bedient: Er lebt, aber er antwortet nie.
         await timelapse.client.start_workflow(
             BreakerWorkflow.run, Breaker(SETTINGS), id=fleet.world.breaker.id, task_queue="niemand"
         )
+        fleet.carrier.failures_left = 1
         [handle] = await fleet.place()
         await result(handle, 20)
         assert fleet.every_order_exactly_once()
+        # Wer ohne Erlaubnis anrief, wartet nicht auch noch mit einer Meldung.
+        assert "antwortet nicht" in caplog.text
+        assert "nimmt keine Meldung an" not in caplog.text
+        # Auch wer eine Erlaubnis hatte, wartet mit seiner Meldung nicht ewig: Der Dienst hat das Paket ja schon.
+        report = fleet.guard(patience=timedelta(seconds=0.2)).report(Report(Permit(1, 0, True), answered=True))
+        # Kein `wait_for`: Dessen Abbruch gälte dem Client schon als Timeout.
+        done, _ = await asyncio.wait([asyncio.create_task(report)], timeout=5)
+        assert done
         await fleet.world.breaker.terminate()
 
 
@@ -418,6 +454,16 @@ async def test_only_technical_errors_count(timelapse: Timelapse, tmp_path: Path)
         assert (status.state, status.failures, status.granted) == (State.CLOSED, [], 5)
 
 
+@pytest.mark.parametrize(("status", "final"), [(401, False), (422, True), (429, False), (503, False)])
+def test_only_a_no_is_final(status: int, final: bool, tmp_path: Path) -> None:
+    activities = OrderActivities(Addresses(tmp_path, "http://versand"))
+    answer = httpx.Response(status, json={"message": "nein"})
+    activities._http = httpx.Client(transport=httpx.MockTransport(lambda _: answer))
+    with pytest.raises(ApplicationError) as error:
+        activities.register_parcel(order("N-1"))
+    assert (error.value.non_retryable, error.value.type in TECHNICAL) == (final, status == 503)
+
+
 async def test_a_no_proves_that_the_service_works(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_fleet(timelapse, tmp_path) as fleet:
         await _open(fleet)
@@ -438,6 +484,10 @@ async def test_no_answer_is_a_technical_error(timelapse: Timelapse, tmp_path: Pa
         # Zwei Fragen mit Fehlern, eine mit Erfolg, der die Fehler löscht.
         assert (await fleet.world.status()).failures == []
         assert await _reports(fleet.world.breaker) == 3
+        # Ein Erfolg, der nichts ändert, wird nicht gemeldet.
+        await asyncio.gather(*(result(handle) for handle in await fleet.place(2)))
+        assert await _reports(fleet.world.breaker) == 3
+        assert Patience().call_timeout > HTTP_TIMEOUT_SECONDS
 
 
 async def _reports(breaker: Any) -> int:
@@ -463,6 +513,41 @@ async def test_refusal_is_benign_and_names_the_next_attempt(
         assert 25 < info.next_retry_delay.ToTimedelta().total_seconds() <= 30
         assert 25 < pending.current_retry_interval.ToTimedelta().total_seconds() <= 30
         assert fleet.carrier.arrivals == 0
+
+
+class _Notebook:
+    """Erlaubt alles und schreibt auf, was ihm gemeldet wird."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+
+    async def ask(self) -> Answer:
+        return Answer(Permit(1, 1, report_success=True))
+
+    async def report(self, report: Report) -> None:
+        self.reports.append(report)
+
+
+class _Buggy(ActivityInboundInterceptor):
+    async def execute_activity(self, input: Any) -> Any:
+        raise ZeroDivisionError
+
+
+async def test_a_bug_says_nothing_about_the_service() -> None:
+    environment, notebook = ActivityEnvironment(), _Notebook()
+    interceptor = BreakerInterceptor(notebook, frozenset({environment.info.activity_type}))
+    guarded: Any = interceptor.intercept_activity(_Buggy(None))  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        await environment.run(guarded.execute_activity, None)
+    assert notebook.reports == []
+
+
+def test_the_wait_is_spread_upwards() -> None:
+    interceptor = BreakerInterceptor(ProcessBreaker(SETTINGS), frozenset(), spread=5)
+    guarded: Any = interceptor.intercept_activity(ActivityInboundInterceptor(None))  # type: ignore[arg-type]
+    waits = {guarded._open(30).next_retry_delay.total_seconds() for _ in range(20)}
+    assert len(waits) > 1
+    assert all(30 <= wait <= 35 for wait in waits)
 
 
 async def test_other_activities_do_not_ask(timelapse: Timelapse, tmp_path: Path) -> None:

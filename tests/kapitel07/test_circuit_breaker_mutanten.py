@@ -53,6 +53,13 @@ MUTANTS = [
         "test_a_lost_probe_counts_as_failed",
     ),
     mutant(
+        "proben-zaehlen-weiter",
+        "circuit_breaker/breaker.py",
+        "self.passed, self.open_until = 0, 0.0",
+        "self.open_until = 0.0",
+        "test_probes_are_counted_anew_after_a_failed_one",
+    ),
+    mutant(
         "nein-zaehlt-als-stoerung",
         "circuit_breaker/interceptor.py",
         "answered=error.type not in TECHNICAL",

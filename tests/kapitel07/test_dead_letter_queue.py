@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 from uuid import uuid4
 
 import pytest
@@ -16,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
+    WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowUpdateFailedError,
 )
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan, Moment, WorkflowAction, WorkflowFault
 from dauerlauf.history import load
@@ -38,17 +41,24 @@ from kapitel07.dead_letter_queue.files import (
     mixed,
 )
 from kapitel07.dead_letter_queue.ledger import RefundLedger, RejectedError, payments
-from kapitel07.dead_letter_queue.letters import NotPossibleError
+from kapitel07.dead_letter_queue.letters import LetterTable, NotPossibleError
 from kapitel07.dead_letter_queue.models import (
+    DEAD_LETTER,
     BookRequest,
     Discard,
+    Disposal,
+    GiveBack,
     ImportResult,
+    Letter,
     ProcessReturn,
     RedriveOne,
     RedriveResult,
+    Reminder,
     Retry,
     ReturnRow,
+    Selection,
     State,
+    Trouble,
     cents,
     iban_is_valid,
 )
@@ -87,6 +97,11 @@ async def test_scenario(name: str, timelapse: Timelapse, tmp_path: Path) -> None
     status, (done, waiting, discarded) = EXPECTED[name]
     run = await play(PATTERN.find(name), timelapse, folder=tmp_path, task_queue=timelapse.task_queue())
     assert run.status == status
+    # Nur Buchungen geben auf; alles, was einen Posten festhält, wird ohne Grenze wiederholt.
+    for event in run.history.events:
+        planned = event.activity_task_scheduled_event_attributes
+        limited = planned.activity_type.name in ("", "book_return", "redrive_letter")
+        assert limited or planned.retry_policy.maximum_attempts == 0
     assert f"Revision: {done} erledigt, {waiting} geparkt, {discarded} verworfen; Widersprüche: 0" in run.notes, (
         run.notes
     )
@@ -156,11 +171,23 @@ async def test_the_second_batch_finds_nothing_left_to_reset(timelapse: Timelapse
         query = 'ExecutionStatus = "Failed" AND DeadLetter = "gescheitert/AuftragUnbekannt"'
         await _visible(timelapse, office, query, 1)
         RefundLedger(tmp_path).add_sales(UNKNOWN_SALE["order"])
+        # Was an einer anderen Task Queue scheiterte, bleibt unberührt.
+        assert await operate.reset_failed(office.worker.client, "AuftragUnbekannt", ANKE, task_queue="andere") == []
         assert await _reset(office, "AuftragUnbekannt") == [handles[0].id]
         await _all_ended(office, handles, "COMPLETED")
         # Die Suche findet den alten Lauf immer noch; gezählt wird nur der jüngste.
         await _visible(timelapse, office, query, 1)
         assert await _reset(office, "AuftragUnbekannt") == []
+
+
+async def test_a_cancelled_execution_is_no_dead_letter(timelapse: Timelapse, tmp_path: Path) -> None:
+    item = new_row()
+    plan = FaultPlan((ActivityFault("book_return", ActivityAction.CANCEL_BEFORE),))
+    async with open_office(timelapse, tmp_path, item, plan=plan) as office:
+        [handle] = await _fail(office, item)
+        description = await handle.describe()
+        assert description.status is WorkflowExecutionStatus.CANCELED
+        assert description.typed_search_attributes.get(DEAD_LETTER) is None
 
 
 # --- Form 2: der geparkte Posten -----------------------------------------------------------------------------------
@@ -355,13 +382,17 @@ async def test_a_cancel_anywhere_loses_no_item(timelapse: Timelapse, tmp_path: P
 
 
 async def test_a_cancelled_item_is_redriven_from_thetable_with(timelapse: Timelapse, tmp_path: Path) -> None:
-    item = new_row(**UNREADABLE_AMOUNT)
+    item = new_row(**UNKNOWN_SALE)
     async with open_office(timelapse, tmp_path, item) as office:
         handle = await office.process(item)
         await parked(handle)
+        again = await handle.execute_update(ReturnWorkflow.retry_with, Retry(ANKE))
+        assert (again.state, again.round) == (State.PARKED, 1)
         await handle.cancel()
         assert await ended(handle) == "CANCELED"
-        office.table.correct(item.number, REPAIR, ANKE)
+        # Die Tabelle kennt die Runde, die schon zu Ende ist; sonst wiese das Buch die nächste ab.
+        RefundLedger(tmp_path).add_sales("N-1")
+        office.table.correct(item.number, {"order": "N-1"}, ANKE)
         assert await office.redrive() == RedriveResult(done=1, parked=0, skipped=0)
         assert office.audit().findings == []
 
@@ -543,20 +574,23 @@ async def test_one_many_of_a_kind_or_all_are_redriven(timelapse: Timelapse, tmp_
 
         assert (await office.redrive(numbers[0])).parked == 1
         assert rounds() == {numbers[0]: 1}
-        assert (await office.redrive(*numbers[1:3])).parked == 2
+        assert (await office.redrive(*numbers[1:3], page=1)).parked == 2
         assert sum(rounds().values()) == 3
         kind = office.table.get(numbers[5]).trouble.kind
         assert (await office.redrive(kind=kind)).parked == 2
         assert sum(rounds().values()) == 5
-        assert (await office.redrive(page=4)).parked == 6
+        office.table.correct(numbers[0], {"iban": IBAN}, ANKE)
+        assert await office.redrive(page=4) == RedriveResult(1, 5, 0)
         assert sum(rounds().values()) == 11
-        assert await office.redrive("R-gibtesnicht") == RedriveResult(0, 0, 1)
+        assert await office.redrive("R-gibtesnicht", page=1) == RedriveResult(0, 0, 1)
 
 
 async def test_a_redrive_keeps_its_rate(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_office(timelapse, tmp_path, *mixed(6, every=1)) as office:
         await _poisoned(office)
-        handle = await office.start_redrive(per_second=0.2)
+        queue = office.worker.task_queue
+        workflow_id = await operate.redrive(office.worker.client, Selection(), ANKE, per_second=0.2, task_queue=queue)
+        handle = office.worker.client.get_workflow_handle(workflow_id)
         await outcome(handle)
         starts = [
             event.event_time.ToDatetime()
@@ -591,23 +625,42 @@ async def test_a_cancelled_redrive_finishes_what_it_began(timelapse: Timelapse, 
         assert State.RUNNING not in office.states().values()
 
 
-async def test_letters_of_a_terminated_redrive_are_released(timelapse: Timelapse, tmp_path: Path) -> None:
+_UNAVAILABLE = RPCError("nicht erreichbar", RPCStatusCode.UNAVAILABLE, b"")
+
+
+async def test_letters_of_a_terminated_redrive_are_released(
+    timelapse: Timelapse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = FaultPlan((ActivityFault("redrive_letter", ActivityAction.TERMINATE_BEFORE),))
-    async with open_office(timelapse, tmp_path, *mixed(2, every=1), plan=plan) as office:
+    async with open_office(timelapse, tmp_path, *mixed(3, every=1), plan=plan) as office:
         numbers = await _poisoned(office)
+        ledger = RefundLedger(tmp_path)
         handle = await office.start_redrive(numbers[0])
         assert await ended(handle) == "TERMINATED"
-        # Die Activity nahm den Brief noch in Arbeit und kam nicht weiter.
-        office.table.claim(numbers[1], handle.id, ANKE)
-        assert office.states()[numbers[1]] == State.RUNNING
-        assert await operate.release_orphans(timelapse.client, office.table, ANKE) >= 1
-        assert set(office.states().values()) == {State.PARKED}
+        # Die Activity nahm zwei Briefe noch in Arbeit: Den einen hat sie gebucht, den anderen noch nicht.
+        office.table.correct(numbers[2], REPAIR, ANKE)
+        late, booked = (office.table.claim(number, handle.id, ANKE) for number in numbers[1:])
+        ledger.book(BookRequest(booked.row, booked.round))
+        assert [office.states()[number] for number in numbers[1:]] == [State.RUNNING] * 2
+        # Antwortet der Server nicht, gilt keine Wiederholung als tot.
+        with monkeypatch.context() as broken:
+            broken.setattr(WorkflowHandle, "describe", AsyncMock(side_effect=_UNAVAILABLE))
+            with pytest.raises(RPCError):
+                await operate.release_orphans(timelapse.client, office.table, ledger, ANKE)
+        assert await operate.release_orphans(timelapse.client, office.table, ledger, ANKE) >= 2
+        assert list(office.states().values()) == [State.PARKED, State.PARKED, State.DONE]
+        with pytest.raises(RejectedError, match="ist beendet"):
+            ledger.book(BookRequest(late.row, late.round))
+        assert office.audit().findings == []
+        released = office.table.protocol(late.row.number)[-1]
+        assert (released.operator, released.action, released.detail) == (ANKE, "freigegeben", f"nach {handle.id}")
         # Eine Wiederholung, die noch läuft, behält ihre Briefe.
         with timelapse.unskipped():
             running = await office.start_redrive("R-gibtesnicht", per_second=0.001)
         office.table.claim(numbers[1], running.id, ANKE)
-        assert await operate.release_orphans(timelapse.client, office.table, ANKE) == 0
+        assert await operate.release_orphans(timelapse.client, office.table, ledger, ANKE) == 0
         assert office.states()[numbers[1]] == State.RUNNING
+        ledger.close()
 
 
 def test_discard_and_redrive_race_for_each_letter(tmp_path: Path) -> None:
@@ -640,7 +693,12 @@ def test_a_letter_that_is_redriven_cannot_be_discarded(tmp_path: Path) -> None:
     table.claim(one.number, "wiederholung-1", ANKE)
     with pytest.raises(NotPossibleError):
         table.discard(one.number, Discard(ANKE, "doppelt"))
-    assert table.get(one.number).state == State.RUNNING
+    # Eine andere Wiederholung beendet ihn auch nicht.
+    other = RedriveOne(one.number, "wiederholung-2", ANKE)
+    assert ReturnActivities(tmp_path).give_back_letter(GiveBack(other, Trouble("KeineAntwort", ""))) == "übersprungen"
+    table.settle(one.number, "wiederholung-2", "E-1")
+    table.give_back(one.number, "wiederholung-2", Trouble("KeineAntwort", ""))
+    assert (table.get(one.number).state, table.get(one.number).redrive) == (State.RUNNING, "wiederholung-1")
 
 
 def test_two_redrives_race_for_each_letter(tmp_path: Path) -> None:
@@ -668,6 +726,7 @@ def test_a_redrive_delivered_twice_counts_once(tmp_path: Path) -> None:
         assert [activities.redrive_letter(redrive) for _ in range(3)] == [expected] * 3
         assert table.get(one.number).round == 1
     assert [entry.action for entry in table.protocol(good.number)] == ["geparkt", "wiederholt", "erledigt"]
+    assert [entry.action for entry in table.protocol(bad.number)] == ["geparkt", "wiederholt", "geparkt"]
     assert table.get(bad.number).trouble.kind == "IbanUngueltig"
 
 
@@ -684,6 +743,21 @@ def test_the_protocol_names_who_did_what(tmp_path: Path) -> None:
         ("Momme Thiesen", "verworfen", "doppelt"),
     ]
     assert all(entry.at.endswith("+00:00") for entry in table.protocol())
+
+
+def test_discards_and_reminders_delivered_twice_count_once(tmp_path: Path) -> None:
+    activities = ReturnActivities(tmp_path)
+    letter = Letter(new_row(), Trouble("BetragUnlesbar", "kaputt"), "retoure-1")
+    reminder = Reminder("retoure-1/1", "anke@nordlicht.example", "wartet")
+    for _ in range(2):
+        activities.record_discard(Disposal(letter, Discard(ANKE, "doppelt")))
+        activities.send_reminder(reminder)
+    table = LetterTable(tmp_path)
+    assert [(entry.operator, entry.action) for entry in table.protocol()] == [
+        ("retoure-1", "geparkt"),
+        (ANKE, "verworfen"),
+    ]
+    assert table.mails() == [reminder]
 
 
 # --- Das Erstattungsbuch -------------------------------------------------------------------------------------------
@@ -715,6 +789,19 @@ def test_the_ledger_pays_once_and_never_in_a_held_round(ledger_folder: Path, ope
                 ledger.book(request)
     ledger.close()
     assert [key for key, _ in payments(ledger_folder)].count(item.key) == paid
+
+
+def test_a_booking_that_breaks_off_pays_nothing_and_blocks_nothing(tmp_path: Path) -> None:
+    item = new_row()
+    ledger = RefundLedger(tmp_path)
+    ledger.add_sales(item.order)
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr("kapitel07.dead_letter_queue.ledger.cents", Mock(side_effect=BrokenPipeError))
+        with pytest.raises(BrokenPipeError):
+            ledger.book(BookRequest(item))
+    assert payments(tmp_path) == []
+    ledger.book(BookRequest(item))
+    assert payments(tmp_path) == [(item.key, 4990)]
 
 
 def test_amount_and_iban_are_read_strictly() -> None:

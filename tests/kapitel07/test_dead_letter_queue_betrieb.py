@@ -20,6 +20,7 @@ from kapitel07.dead_letter_queue.models import State
 from kapitel07.dead_letter_queue.scenarios import PATTERN
 
 ANKE = ("--wer", "Anke Petersen")
+OTHER_IBAN = "DE02120300000000202051"
 
 
 async def _start(office: Office, *words: str) -> asyncio.subprocess.Process:
@@ -167,6 +168,8 @@ def test_the_command_shows_corrects_discards_and_keeps_a_protocol(
     assert _main(tmp_path, capsys, "liste")[1].count("\n") == 2
     assert "amount='49.9O'" in _main(tmp_path, capsys, "zeige", "R-1")[1]
     assert _main(tmp_path, capsys, "berichtige", "R-1", "--betrag", "49,90", *ANKE)[0] == 0
+    assert _main(tmp_path, capsys, "berichtige", "R-1", "--auftrag", "N-7", "--iban", OTHER_IBAN, *ANKE)[0] == 0
+    assert f"order='N-7', iban='{OTHER_IBAN}', amount='49,90'" in _main(tmp_path, capsys, "zeige", "R-1")[1]
     assert _main(tmp_path, capsys, "verwirf", "R-2", "--grund", "doppelt", *ANKE)[0] == 0
     assert _main(tmp_path, capsys, "liste", "--stand", "geparkt")[1].split()[0] == "R-1"
     protocol = _main(tmp_path, capsys, "protokoll")[1]

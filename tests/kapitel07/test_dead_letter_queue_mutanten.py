@@ -132,6 +132,13 @@ MUTANTS = [
         "test_a_redrive_keeps_its_rate",
     ),
     mutant(
+        "freigabe-haelt-nicht-an",
+        "dead_letter_queue/operate.py",
+        "if receipt := ledger.hold(BookRequest(letter.row, letter.round)):",
+        "if receipt := None:",
+        "test_letters_of_a_terminated_redrive_are_released",
+    ),
+    mutant(
         "batch-trifft-alte-laeufe",
         "dead_letter_queue/operate.py",
         "if latest.run_id == failed.run_id:",

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
+from time import sleep
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -37,11 +40,11 @@ from dauerlauf.history import load
 from dauerlauf.scenario import Run, play
 from dauerlauf.testing import open_worker
 from dauerlauf.timelapse import Timelapse
-from kapitel07.saga.activities import OrderActivities
+from kapitel07.saga.activities import HTTP_TIMEOUT_SECONDS, OrderActivities
 from kapitel07.saga.audit import CONTRADICTION, EVERYTHING, NOTHING, REMAINDER, Account, audit
-from kapitel07.saga.compensation import SAGA_STATUS, SagaStatus, State
+from kapitel07.saga.compensation import SAGA_STATUS, Saga, SagaStatus, State
 from kapitel07.saga.ledger import ParcelLedger, PaymentLedger, RejectedError, StockLedger
-from kapitel07.saga.models import CompensationView, Order, PlaceOrder, Retry, Skip, StepRequest
+from kapitel07.saga.models import CompensationView, Order, PlaceOrder, Retry, SagaOptions, Skip, StepRequest
 from kapitel07.saga.scenarios import (
     CARD_DECLINED,
     INVALID_VAT_ID,
@@ -182,15 +185,18 @@ async def test_recorded_history_replays(name: str) -> None:
 
 
 async def test_the_confirmation_is_repeated_without_limit_and_sent_once(timelapse: Timelapse, tmp_path: Path) -> None:
-    fault = ActivityFault("send_confirmation", ActivityAction.FAIL_AFTER, attempts=tuple(range(1, 12)))
-    async with open_shop(timelapse, tmp_path, plan=FaultPlan((fault,))) as shop:
+    lost = ActivityFault("send_confirmation", ActivityAction.FAIL_AFTER, attempts=tuple(range(1, 12)))
+    too_late = ActivityFault("send_confirmation", ActivityAction.CANCEL_BEFORE, attempts=(12,))
+    async with open_shop(timelapse, tmp_path, plan=FaultPlan((lost, too_late))) as shop:
         handle = await shop.place()
         ended = await outcome(handle)
         assert (ended.status, ended.attempts("send_confirmation")) == ("COMPLETED", 12)
+        assert (await handle.result()).cancel_came_too_late
         assert shop.account(handle).effects["mail"] == [1]
 
 
 async def test_every_activity_has_a_start_to_close_timeout(timelapse: Timelapse, tmp_path: Path) -> None:
+    assert SagaOptions().heartbeat_timeout > HTTP_TIMEOUT_SECONDS
     for name in ("glatt", "rechnung-scheitert"):
         _, ended = await _play(name, timelapse, tmp_path / name)
         for event in ended.history.events:
@@ -352,6 +358,7 @@ async def test_a_blocked_saga_is_visible(timelapse: Timelapse, tmp_path: Path) -
         await _decide(handle, Retry("zahlung", "Anke"))
         assert (await outcome(handle)).cause == "PlzNichtBeliefert"
         assert await _status(handle) == "zurückgerollt"
+        assert (await handle.query("__temporal_workflow_metadata")).current_details == ""
 
 
 async def test_a_retry_reports_that_it_failed_again(timelapse: Timelapse, tmp_path: Path) -> None:
@@ -404,6 +411,20 @@ async def test_rejected_decisions_leave_the_history_untouched(timelapse: Timelap
         await outcome(handle)
 
 
+def test_a_second_decision_in_the_same_task_is_refused() -> None:
+    async def undo() -> None: ...
+
+    saga = Saga(parallel=False, first_pause=timedelta(minutes=10))
+    saga.register("zahlung", undo)
+    [compensation] = saga._registered
+    compensation.block("gestört")
+    saga.check_decision(Retry("zahlung", "Anke"))
+    # Der erste Handler lief schon an, die Kompensation noch nicht.
+    compensation.decision = Retry("zahlung", "Anke")
+    with pytest.raises(ApplicationError, match="wartet nicht auf einen Eingriff"):
+        saga.check_decision(Skip("zahlung", "Momme", "von Hand überwiesen"))
+
+
 async def test_no_decision_while_the_saga_runs_forward(timelapse: Timelapse, tmp_path: Path) -> None:
     async with open_shop(timelapse, tmp_path) as shop:
         gate = shop.world.payment.gates["/buchen"] = Event()
@@ -428,18 +449,21 @@ async def test_skipping_the_last_compensation_waits_for_the_case(timelapse: Time
         assert shop.account(handle).cases == {"lager": "Anke: Ware ist zerbrochen, Inventur gebucht"}
 
 
-async def test_two_blocked_compensations_are_decided_one_by_one(timelapse: Timelapse, tmp_path: Path) -> None:
-    async with open_shop(timelapse, tmp_path) as shop:
+async def test_blocked_compensations_are_decided_one_by_one(timelapse: Timelapse, tmp_path: Path) -> None:
+    stuck = FaultPlan((ActivityFault("release_stock", ActivityAction.FAIL_BEFORE),))
+    async with open_shop(timelapse, tmp_path, plan=stuck) as shop:
         placed = new_order(**INVALID_VAT_ID)
         shop.world.carrier.collect(placed.number)
         shop.world.payment.outages.add("/stornieren")
-        handle = await _blocked(timelapse, shop, placed, waiting=2, parallel=True)
+        handle = await _blocked(timelapse, shop, placed, waiting=3, parallel=True)
         await _decide(handle, Skip("versand", "Anke", "kommt zurück"))
+        await _decide(handle, Skip("lager", "Momme", "zerbrochen"))
         assert await _status(handle) == "wartet auf Eingriff"
         shop.world.payment.outages.clear()
         await _decide(handle, Retry("zahlung", "Anke"))
         assert (await outcome(handle)).status == "FAILED"
         assert shop.account(handle).balance("versand") == 1
+        assert shop.account(handle).cases == {"versand": "Anke: kommt zurück", "lager": "Momme: zerbrochen"}
         assert shop.account(handle).verdict == REMAINDER
 
 
@@ -500,6 +524,8 @@ async def test_second_start_of_a_finished_order_changes_nothing(timelapse: Timel
     async with open_shop(timelapse, tmp_path) as shop:
         placed = new_order()
         first = await (await shop.place(placed)).result()
+        references = (first.stock, first.payment, first.parcel, first.invoice, first.mail)
+        assert [reference[0] for reference in references] == ["L", "Z", "V", "R", "M"]
         handle = await shop.place(placed)
         assert await handle.result() == first
         assert shop.account(handle).effects["zahlung"] == [4990]
@@ -589,6 +615,31 @@ def test_stock_returns_to_the_shelf(tmp_path: Path) -> None:
         stock.book(StepRequest("b", new_order()))
     stock.cancel(StepRequest("a", new_order()))
     stock.book(StepRequest("b", new_order()))
+    stock.deliver("Leuchtturm", 1)
+    stock.book(StepRequest("c", new_order()))  # auch die letzten beiden
+
+
+def test_a_booking_that_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    ledger, placed = PaymentLedger(tmp_path), new_order()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(ledger, "_write", Mock(side_effect=BrokenPipeError))
+        with pytest.raises(BrokenPipeError):
+            ledger.book(StepRequest("a", placed))
+    ledger.book(StepRequest("a", placed))
+    assert audit(tmp_path).account(placed.number).effects["zahlung"] == [4990]
+
+
+def test_a_ledger_serves_many_threads(tmp_path: Path) -> None:
+    class SlowLedger(PaymentLedger):
+        def accept(self, order: Order) -> int:
+            sleep(0.002)  # mitten in der Transaktion
+            return super().accept(order)
+
+    ledger = SlowLedger(tmp_path)
+    orders = [new_order() for _ in range(10)]
+    with ThreadPoolExecutor(5) as threads:
+        list(threads.map(ledger.book, [StepRequest(order.number, order) for order in orders]))
+    assert [audit(tmp_path).account(order.number).effects["zahlung"] for order in orders] == [[4990]] * 10
 
 
 COMPLETE = {"lager": [2], "zahlung": [4990], "versand": [1], "rechnung": [4990], "mail": [1]}

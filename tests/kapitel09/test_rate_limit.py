@@ -10,23 +10,31 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ratelimit_hilfen import ALMOST_NEVER, Shop, attempts, calm, open_shop, small
 from temporalio.api.enums.v1 import ApplicationErrorCategory
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import ActivityEnvironment
 
 from dauerlauf.history import load
 from dauerlauf.scenario import Run
 from dauerlauf.timelapse import Timelapse, result
 from hilfen import count, kinds, play_selected, until
-from kapitel09.rate_limit.activities import EXPIRED, TOO_MANY, LabelActivities, retry_after
+from kapitel09.rate_limit.activities import (
+    BOOKED_OUT,
+    EXPIRED,
+    TOO_MANY,
+    LabelActivities,
+    PermitActivities,
+    retry_after,
+)
 from kapitel09.rate_limit.comparison import busiest
-from kapitel09.rate_limit.limits import queue_rate, set_queue_limit, worker_rate
-from kapitel09.rate_limit.models import LabelCall, LabelOrder
+from kapitel09.rate_limit.limits import WORKER_BURST, queue_rate, set_queue_limit, worker_rate
+from kapitel09.rate_limit.models import LabelCall, LabelOrder, PermitRequest
 from kapitel09.rate_limit.quota import Permit, PermitBook, Quota
 from kapitel09.rate_limit.scenarios import CUSTOMER, PATTERN, calm_zone, quota
 from kapitel09.rate_limit.services import http_date, label_service
@@ -115,10 +123,13 @@ async def test_a_limit_set_by_the_operator_beats_the_workers(timelapse: Timelaps
     async with open_shop(timelapse) as shop:
         await set_queue_limit(timelapse.client, shop.calls_queue, per_second=ALMOST_NEVER)
         await shop.add_workers(3, per_queue=1000)
-        await shop.place(12, skipped=False, queue=shop.calls_queue)
+        handle = await shop.place(12, skipped=False, queue=shop.calls_queue)
         await until(lambda: shop.arrived() >= 1)
         await shop.errands()
         assert shop.arrived() == 1
+        # Ohne Angabe ist das Limit aufgehoben, nicht beibehalten.
+        await set_queue_limit(timelapse.client, shop.calls_queue)
+        await result(handle, 20)
 
 
 async def test_a_resting_queue_hands_out_a_second_at_once(timelapse: Timelapse) -> None:
@@ -145,7 +156,10 @@ def test_the_computed_queue_rate_keeps_every_window(limit: int, window: float) -
     arrived = [max(at, delay) for at in dispatched]
     assert busiest(arrived, window) <= limit
     assert window < 60 or rate * window / limit >= 0.9
-    assert worker_rate(limit, window, 2, delay) * 2 * window <= limit
+    # Zwei Worker, jeder mit seinem Vorrat.
+    each = worker_rate(limit, window, 2, delay)
+    begun = [max(0.0, (number - WORKER_BURST) / each) for number in range(1, limit + 1)]
+    assert busiest([max(at, delay) for at in sorted(begun * 2)], window - 1e-9) <= limit
     assert round(queue_rate(100, 60, delay=2), 2) == 1.57
 
 
@@ -209,6 +223,14 @@ def test_retry_after_is_read_in_both_forms() -> None:
     assert retry_after("Mon, 23 Nov 2026 12:00:30 GMT", now) == timedelta(seconds=30)
     assert retry_after("Mon, 23 Nov 2026 11:00:00 GMT", now) == timedelta()
     assert [retry_after(value, now) for value in (None, "", "bald", "-5", "1.5")] == [None] * 5
+
+
+def test_the_wait_is_spread_upwards() -> None:
+    activities = LabelActivities("http://niemand", spread=5)
+    answer = httpx.Response(429, headers={"Retry-After": "40"})
+    waits = {activities._later(answer).next_retry_delay for _ in range(20)}
+    assert len(waits) > 1
+    assert all(wait and timedelta(seconds=40) <= wait <= timedelta(seconds=45) for wait in waits)
 
 
 async def test_429_is_benign_and_names_the_next_attempt(timelapse: Timelapse, caplog: pytest.LogCaptureFixture) -> None:
@@ -299,6 +321,8 @@ def test_no_day_begins_while_a_scenario_runs() -> None:
 def test_no_permit_reaches_over_midnight() -> None:
     late = datetime(2026, 11, 23, 23, 59, 59, tzinfo=BERLIN).astimezone(UTC)
     assert _slots(small(), 1, late) == [late + timedelta(seconds=1)]
+    # Endete sie genau um Mitternacht, käme die letzte Anfrage am neuen Tag an.
+    assert _slots(small(), 1, late - timedelta(seconds=1)) == [late + timedelta(seconds=1)]
 
 
 def test_a_repeated_question_gets_the_same_permit_until_it_expires() -> None:
@@ -307,6 +331,14 @@ def test_a_repeated_question_gets_the_same_permit_until_it_expires() -> None:
     assert book.grant("N-1", NOON + timedelta(seconds=1)) == first
     assert book.granted == 1
     assert book.grant("N-1", NOON + timedelta(seconds=2)) != first
+
+
+def test_a_repeated_question_is_answered_even_when_all_is_booked() -> None:
+    book = PermitBook(small(per_window=1, horizon_days=0))
+    first = book.grant("N-1", NOON)
+    assert book.wait("N-2", NOON) == timedelta(seconds=62)
+    assert book.wait("N-1", NOON) == timedelta()
+    assert book.grant("N-1", NOON) == first
 
 
 def test_the_state_stays_small() -> None:
@@ -405,19 +437,55 @@ async def test_a_refused_question_leaves_no_event(timelapse: Timelapse) -> None:
             assert isinstance(refused.value.cause, ApplicationError)
             assert 50 < refused.value.cause.details[0] < 62
         assert len((await entity.fetch_history()).events) == before
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, task_queue=shop.worker.task_queue)
+        ask = PermitActivities(shop.worker.client).request_permit
+        with pytest.raises(ApplicationError) as later:
+            await environment.run(ask, PermitRequest(entity.id, "N-3", calm()))
+        assert (later.value.type, later.value.category.name) == (BOOKED_OUT, "BENIGN")
+        assert later.value.next_retry_delay is not None
+        assert 50 < later.value.next_retry_delay.total_seconds() <= 62
 
 
 async def test_labels_of_one_customer_share_the_quota(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
-        quota_id = f"kontingent-{uuid4()}"
-        route: dict[str, Any] = {"quota": calm(), "quota_id": quota_id}
+        customer = f"händler-{uuid4()}"
+        route: dict[str, Any] = {"customer": customer, "quota": calm(per_window=9)}
         first, second = await shop.place(2, **route), await shop.place(2, **route)
         await asyncio.gather(result(first), result(second))
-        entity = timelapse.client.get_workflow_handle_for(QuotaWorkflow.run, quota_id)
+        entity = timelapse.client.get_workflow_handle_for(QuotaWorkflow.run, f"kontingent-{customer}")
         book = await entity.query(QuotaWorkflow.status)
         await entity.terminate()
         assert (book.granted, book.used_today) == (4, 4)
         assert (shop.service.labels().total(), len(shop.service.calls)) == (4, 4)
+
+
+async def test_with_a_quota_the_provider_still_names_the_pause(timelapse: Timelapse) -> None:
+    async with open_shop(timelapse) as shop:
+        shop.service.refusals.append("1")
+        entity = await shop.entity(calm())
+        handle = await shop.place(skipped=False, first_pause=60, quota=calm(), quota_id=entity.id)
+        await result(handle, 20)
+        started = [event.timer_started_event_attributes for event in (await handle.fetch_history()).events]
+        assert [timer.start_to_fire_timeout.seconds for timer in started if timer.timer_id] == [1]
+
+
+async def test_a_cancel_during_the_call_ends_the_order(timelapse: Timelapse) -> None:
+    async with open_shop(timelapse) as shop:
+        quota_id = f"kontingent-{uuid4()}"
+        # Die Task Queue der Anfragen bedient niemand: Die Anfrage wartet.
+        handle = await shop.place(skipped=False, queue=shop.calls_queue, quota=calm(), quota_id=quota_id)
+        await until(lambda: _calling(handle))
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError) as ended:
+            await result(handle, 20)
+        assert isinstance(ended.value.cause, CancelledError)
+        await timelapse.client.get_workflow_handle(quota_id).terminate()
+
+
+async def _calling(handle: Any) -> bool:
+    pending = (await handle.describe()).raw_description.pending_activities
+    return any(one.activity_type.name == "print_label" for one in pending)
 
 
 async def test_a_missing_quota_is_started_empty_by_the_next_question(timelapse: Timelapse) -> None:
@@ -449,8 +517,16 @@ async def test_the_deadline_ends_the_wait(timelapse: Timelapse) -> None:
     async with open_shop(timelapse) as shop:
         shop.service.failures_left = 1000
         quota_id = f"kontingent-{uuid4()}"
-        handle = await shop.place(quota=calm(per_window=99), quota_id=quota_id, first_pause=60, deadline_days=0.001)
-        with pytest.raises(WorkflowFailureError):
-            await result(handle)
+        full = await shop.entity(calm(per_window=1, horizon_days=0.0001))
+        await full.execute_update(QuotaWorkflow.grant, "N-1")
+        routes: list[dict[str, Any]] = [
+            {},
+            {"quota": calm(per_window=99), "quota_id": quota_id},
+            {"quota": calm(), "quota_id": full.id},
+        ]
+        for route in routes:
+            handle = await shop.place(first_pause=60, deadline_days=0.001, **route)
+            with pytest.raises(WorkflowFailureError):
+                await result(handle)
         await timelapse.client.get_workflow_handle(quota_id).terminate()
         assert shop.service.labels().total() == 0

@@ -67,13 +67,17 @@ class OrderActivities:
         if answer.is_server_error:
             text = f"Antwort {answer.status_code}"
             raise ApplicationError(text, type=OUT_OF_ORDER)
-        if answer.is_error:  # Der Dienst arbeitet; er will nur dieses Paket nicht.
+        # Der Dienst arbeitet; er will nur dieses Paket nicht.
+        if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             raise ApplicationError(
                 answer.json()["message"],
                 type="PaketAbgelehnt",
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,
             )
+        if answer.is_error:  # Etwa 401 oder 429: Daran ist der Auftrag nicht schuld.
+            text = f"Antwort {answer.status_code}"
+            raise ApplicationError(text, type="UnerwarteteAntwort")
         return str(answer.json()["parcel"])
 
     # --8<-- [end:parcel]

@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,12 +25,14 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from kapitel07.dead_letter_queue.batch import RedriveWorkflow
+from kapitel07.dead_letter_queue.ledger import RefundLedger
 from kapitel07.dead_letter_queue.letters import (
     LetterTable,
     NotPossibleError,
     StoredLetter,
 )
 from kapitel07.dead_letter_queue.models import (
+    BookRequest,
     Discard,
     Redrive,
     RedriveResult,
@@ -81,8 +84,14 @@ async def redrive(
 
 
 # --8<-- [start:release]
-async def release_orphans(client: Client, table: LetterTable, operator: str) -> int:
-    """Gibt Briefe frei, deren Wiederholung nicht mehr läuft, und zählt sie."""
+async def release_orphans(
+    client: Client, table: LetterTable, ledger: RefundLedger, operator: str
+) -> int:
+    """Gibt Briefe frei, deren Wiederholung nicht mehr läuft, und zählt sie.
+
+    Ihre letzte Buchung kann schon gewirkt haben oder noch unterwegs sein; deshalb hält
+    das Buch zuerst die Runde an.
+    """
     orphans = 0
     for letter in table.all(State.RUNNING):
         handle = client.get_workflow_handle(letter.redrive)
@@ -93,7 +102,11 @@ async def release_orphans(client: Client, table: LetterTable, operator: str) -> 
                 raise
             status = None
         if status != WorkflowExecutionStatus.RUNNING:
-            table.release(letter.row.number, letter.redrive, operator)
+            number = letter.row.number
+            if receipt := ledger.hold(BookRequest(letter.row, letter.round)):  # (!)
+                table.settle(number, letter.redrive, receipt.reference)
+            else:
+                table.release(number, letter.redrive, operator)
             orphans += 1
     return orphans
 
@@ -269,7 +282,9 @@ async def execute(args: argparse.Namespace, table: LetterTable) -> None:
         case "wiederhole":
             await run_redrive(args, table)
         case "gib-frei":
-            count = await release_orphans(await connect(), table, args.wer)
+            client = await connect()
+            with closing(RefundLedger(Path(args.ordner))) as ledger:
+                count = await release_orphans(client, table, ledger, args.wer)
             print(f"Freigegeben: {count}")
         case "setze-zurueck":
             reset = await reset_failed(
