@@ -20,6 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from loeschung_hilfen import Shop, new_stage, open_office, raw_history
 from temporalio.api.common.v1 import Header, Memo, Payload, Payloads, WorkflowExecution
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.history.v1 import History, HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
@@ -80,6 +81,7 @@ from kapitel16.verschluesselung.codec import PlaintextError
 from kapitel16.verschluesselung.keys import KeyRing
 
 PERSON = "0b6f2a3e-6a0b-4a51-9c58-000000000001"
+TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
 ORDER_ID = f"kunde/{PERSON}/auftrag/N-1"
 KEY_ID = f"{PERSON}.auftrag"
 AT = "2026-01-05T08:00:00+00:00"
@@ -368,12 +370,14 @@ def test_after_a_restore_the_record_erases_again(tmp_path: Path) -> None:
             store.destroy(f"{customer}.{purpose}", AT)
         register.forget(customer)
         record = ErasureRecord(customer, list(PURPOSES), AT, 0, Proof(1, 6, 0))
-        register.record(f"betrieb/loeschung/{number}", record)
+        # Ein Antrag steht einmal darin, auch wenn er sich wiederholt; ein späterer steht daneben.
+        for request in (number, number, "später"):
+            register.record(f"betrieb/loeschung/{request}", record)
     for file in backup.iterdir():
         shutil.copy(file, tmp_path / file.name)
     assert store.key(KEY_ID)
     assert register.customer(PERSON) == meike
-    assert register.reapply() == 4
+    assert register.reapply() == 8
     for person in (meike, anke):
         for purpose in PURPOSES:
             with pytest.raises(KeyDestroyedError):
@@ -627,6 +631,12 @@ async def test_the_erasure_is_a_workflow_of_the_company(erased: Erased) -> None:
     history = await raw_history(stage.client, f"betrieb/loeschung/{number}")
     used = {payload.metadata["encryption-key-id"] for payload in payloads(history)}
     assert used == {b"betrieb"}
+    # Nachzügler sucht sie erst, wenn kein Worker den Schlüssel mehr im Speicher hat.
+    [pause] = [event.timer_started_event_attributes for event in history.events if event.event_type == TIMER_STARTED]
+    worker = create_worker(stage.client, erased.folder)
+    codec = worker.client.data_converter.payload_codec
+    assert isinstance(codec, PersonCodec)
+    assert pause.start_to_fire_timeout.ToTimedelta() == timedelta(seconds=codec._keys._lifetime) == KEY_LIFETIME
     # Das Protokoll bleibt nach der Löschung lesbar.
     again = stage.client.get_workflow_handle_for(ErasureWorkflow.run, f"betrieb/loeschung/{number}")
     assert (await result(again)).customer == number

@@ -422,6 +422,13 @@ async def test_a_missing_key_for_an_activity_fails_attempts_until_it_is_there(of
         assert str(failure.cause) == (
             "UnknownKeyError: Der Schlüssel „2026-11“ fehlt im Schlüsselbund (vorhanden: 2026-10)."
         )
+
+        async def needed() -> bool:
+            found = await keys_in_use(client, f'WorkflowId = "{handle.id}"')
+            return any("2026-10" in keys for name, keys in found.items() if name.startswith(handle.id))
+
+        # Warum der Versuch scheiterte, steht in keinem Event und braucht doch seinen Schlüssel.
+        await until(needed)
         async with activities(BOTH):
             await reached(handle, State.AWAITING_APPROVAL)
 
