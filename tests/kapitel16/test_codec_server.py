@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -38,7 +39,7 @@ from dauerlauf.scenario import Run
 from dauerlauf.timelapse import Timelapse
 from hilfen import kinds, play_selected
 from kapitel16.codec_server import people, server
-from kapitel16.codec_server.people import People, PeopleError, Right, new_person
+from kapitel16.codec_server.people import People, PeopleError, Person, Right, new_person
 from kapitel16.codec_server.scenarios import PATTERN, running
 from kapitel16.codec_server.server import CodecServer
 from kapitel16.verschluesselung.codec import EncryptionCodec, is_sealed
@@ -158,6 +159,21 @@ async def test_a_codec_that_answers_another_number_is_an_error_not_an_answer(
     assert [json.loads(record.message)["status"] for record in caplog.records] == [500]
 
 
+class _Broken(EncryptionCodec):
+    async def encode(self, payloads: object) -> list[Payload]:
+        raise OSError("Der Schlüsseldienst antwortet nicht.")
+
+    decode = encode
+
+
+@pytest.mark.parametrize(("path", "name"), [("/encode", "Anke"), ("/decode", "Bente")])
+async def test_a_failing_codec_lets_no_payload_through(path: str, name: str) -> None:
+    # Käme er unverändert zurück, schickte die CLI ihn im Klartext an Temporal.
+    async with asking(CodecServer({"shop": _Broken(SHOP)}, PEOPLE).app([UI])) as office:
+        answer = await office.ask(path, question(plain(SECRET)), name)
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+
+
 # --- Wer was darf -----------------------------------------------------------------------------------------------------
 
 NOBODY = "Wer sind Sie? Der Kopf Authorization enthält kein gültiges Token."
@@ -180,6 +196,7 @@ async def test_refused(path: str, name: str | None, namespace: str | None, statu
         answer = await office.ask(path, question(plain(SECRET)), name, namespace)
         assert (answer.status_code, answer.json()) == (status, {"fehler": text})
         assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
+        assert answer.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("value", ["", "Bearer", "Bearer falsch", "Basic {}", "{}", "Bearer {}x", "Bearer  {}"])
@@ -187,6 +204,11 @@ async def test_only_the_exact_token_counts(value: str) -> None:
     async with asking() as office:
         answer = await office.ask("/decode", {}, None, authorization=value.format(TOKENS["Bente"]))
         assert answer.status_code == 401
+    # Wer etwas Falsches vorzeigt, gilt auch dort nicht als „jeder“, wo jeder lesen darf.
+    [bente, anyone] = ENTRIES["Bente"][0], Person("jeder", "", {})
+    known = People([bente, replace(bente, name="fast", token_hash=bente.token_hash[:-1] + "x")], anyone)
+    assert known.find(value.format(TOKENS["Bente"])) is (None if value else anyone)
+    assert known.find(f"bearer {TOKENS['Bente']}") is bente
 
 
 async def test_without_a_right_nobody_reads_the_body() -> None:
@@ -221,6 +243,7 @@ def test_the_file_holds_no_token_and_only_its_owner_reads_it(tmp_path: Path) -> 
     assert found == ENTRIES["Bente"][0]
     assert found.may(Right.READ, "archiv")
     assert not found.may(Right.WRITE, "shop")
+    assert not found.may(Right.READ, "archiv-geheim")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"Anke": {}}', '{"Anke": {"token": "x", "lesen": 1}}'])
@@ -240,6 +263,7 @@ def test_a_new_token_replaces_the_old_one(
         monkeypatch.setattr(sys, "argv", ["people", "anke", "--datei", str(file), "--lesen", "shop", "lager"])
         assert people.main() == 0
         tokens.append(capsys.readouterr().out.strip())
+    assert {len(token) for token in tokens} == {43}, "256 Bit in Base64"
     known = People(people.load(file))
     assert known.find(f"Bearer {tokens[0]}") is None
     anke = known.find(f"Bearer {tokens[1]}")
@@ -273,6 +297,8 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read() -> None:
         assert answer.json() == {"fehler": "Mehr als 1000 Bytes nimmt der Server nicht."}
         assert read == 11
         assert (await office.ask("/decode", b"{}" + b" " * 998)).status_code == 200
+        assert (await office.ask("/decode", b"{}" + b" " * 999)).status_code == 413
+    assert (server.MAX_BODY_BYTES, server.TIMEOUT_SECONDS) == (8_388_608, 10)
 
 
 async def test_a_body_that_never_ends_is_given_up() -> None:
@@ -391,7 +417,7 @@ def test_loopback_needs_no_certificate(host: str) -> None:
     server.check(_options(host=host, jeder_liest=["default"]))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "codec.nordlicht.example"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "codec.nordlicht.example", "localhost.example"])
 def test_other_addresses_need_tls_and_tokens(host: str) -> None:
     with pytest.raises(ValueError, match="nur mit TLS"):
         server.check(_options(host=host))
@@ -401,7 +427,7 @@ def test_other_addresses_need_tls_and_tokens(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["*", "localhost:8233", "http://localhost:8233/", "http://localhost:8233/namespaces"]
+    "origin", ["*", "http://", "localhost:8233", "http://localhost:8233/", "http://localhost:8233/namespaces"]
 )
 def test_an_origin_is_written_exactly(origin: str) -> None:
     with pytest.raises(ValueError, match="keine Adresse der Web UI"):
@@ -439,6 +465,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
 @pytest.mark.prozess
 def test_the_program_serves_until_sigterm(tmp_path: Path) -> None:
     SHOP.save(tmp_path / "shop.json")
+    STOCK.save(tmp_path / "lager.json")
     person, token = new_person("Bente", ["shop"])
     file = tmp_path / "personen.txt"
     people.save(file, [person])
@@ -470,6 +497,9 @@ def _answers(url: str, token: str) -> None:
             time.sleep(0.05)
         else:
             break
+    # „jeder“ liest in dem einen Namespace, und nur das.
+    for path, status in (("decode", 200), ("encode", 403)):
+        assert httpx.post(f"{url}/{path}", json={}, headers={"X-Namespace": "lager"}).status_code == status
     headers["Authorization"] = f"Bearer {token}"
     assert httpx.post(f"{url}/decode", json={}, headers=headers).status_code == 200
 

@@ -32,7 +32,7 @@ from kapitel16.kompression.activities import price_list
 from kapitel16.kompression.codec import ENCODING, KIB, MIB, CodecChain, CompressionCodec, CompressionError, pack, unpack
 from kapitel16.kompression.models import PriceListRequest, Summary
 from kapitel16.kompression.scenarios import PATTERN, SMALL, WORKER, bomb, task_failures
-from kapitel16.kompression.worker import create_worker, with_codec
+from kapitel16.kompression.worker import create_compressing_worker, create_worker, with_codec
 from kapitel16.kompression.workflow import PriceListWorkflow
 from kapitel16.verschluesselung.codec import EncryptionCodec
 from kapitel16.verschluesselung.scenarios import OLD
@@ -139,7 +139,9 @@ def _payload(size: int) -> Payload:
 
 
 async def test_below_the_threshold_nothing_happens() -> None:
-    small, larger = _payload(900), _payload(1200)
+    # Die Grenze zählt den ganzen Payload, samt Metadaten, und auf das Byte genau.
+    extra = _payload(1000).ByteSize() - 1000
+    small, larger = _payload(KIB - extra - 1), _payload(KIB - extra)
     packed = await CompressionCodec().encode([small, larger])
     assert packed[0] == small
     assert packed[1].metadata["encoding"] == ENCODING
@@ -178,6 +180,8 @@ def test_exactly_at_the_limit_it_is_unpacked() -> None:
     assert unpack(packed, limit=payload.ByteSize()) == payload
     with pytest.raises(CompressionError, match="ergäbe ausgepackt mehr"):
         unpack(packed, limit=payload.ByteSize() - 1)
+    with pytest.raises(CompressionError, match="erlaubt sind"):
+        pack(payload, at_least=0, limit=payload.ByteSize() - 1)
 
 
 def test_a_limit_of_zero_would_be_none() -> None:
@@ -187,7 +191,7 @@ def test_a_limit_of_zero_would_be_none() -> None:
         CompressionCodec(limit=0)
 
 
-def test_what_nobody_could_unpack_is_refused_by_the_sender() -> None:
+async def test_what_nobody_could_unpack_is_refused_by_the_sender() -> None:
     payload = _payload(5000)
     with pytest.raises(CompressionError) as error:
         pack(payload, at_least=0, limit=4096)
@@ -195,6 +199,14 @@ def test_what_nobody_could_unpack_is_refused_by_the_sender() -> None:
         f"Der Payload hat {payload.ByteSize()} Bytes, erlaubt sind 4096. Legen Sie die Daten außerhalb ab und geben "
         "Sie nur eine Referenz weiter."
     )
+    with pytest.raises(CompressionError, match="erlaubt sind 16777216"):
+        await CompressionCodec().encode([_payload(16 * MIB)])
+    # Beide Wege halten sich an die Grenze des Codecs.
+    codec = CompressionCodec(limit=4096)
+    with pytest.raises(CompressionError, match="erlaubt sind 4096"):
+        await codec.encode([payload])
+    with pytest.raises(CompressionError, match="mehr als 4096"):
+        await codec.decode([pack(payload, at_least=0, limit=MIB)])
 
 
 @pytest.mark.parametrize(
@@ -225,8 +237,18 @@ async def test_large_payloads_leave_the_event_loop_free(monkeypatch: pytest.Monk
         return original(data)
 
     monkeypatch.setattr(zlib, "compress", watched)
-    await CompressionCodec().encode([_payload(2 * KIB), _payload(200 * KIB)])
+    packed = await CompressionCodec().encode([_payload(2 * KIB), _payload(200 * KIB)])
     assert threads == [True, False]
+    unzip = zlib.decompressobj
+
+    def watched_unzip() -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return unzip()
+
+    monkeypatch.setattr(zlib, "decompressobj", watched_unzip)
+    await CompressionCodec().decode(packed)
+    # Auch das Kleine: Wie viel daraus wird, weiß vorher niemand.
+    assert threads[2:] == [False, False]
 
 
 async def test_the_chain_decodes_in_reverse_order() -> None:
@@ -242,6 +264,8 @@ async def test_the_chain_decodes_in_reverse_order() -> None:
 
 
 async def test_one_worker_serves_clients_with_and_without_codec(timelapse: Timelapse) -> None:
+    compressing = create_compressing_worker(timelapse.client, task_queue=timelapse.task_queue())
+    assert isinstance(compressing.client.data_converter.payload_codec, CompressionCodec)
     # Ein Worker mit Codec bedient auch einen Client, der noch keinen hat.
     async with Worker(
         with_codec(timelapse.client, CompressionCodec()),

@@ -4,12 +4,15 @@ import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -17,17 +20,27 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from loeschung_hilfen import Shop, new_stage, open_office, raw_history
 from temporalio.api.common.v1 import Header, Memo, Payload, Payloads, WorkflowExecution
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.history.v1 import History, HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.converter import ActivitySerializationContext, PayloadConverter, WorkflowSerializationContext
-from temporalio.service import RPCError
+from temporalio.converter import (
+    ActivitySerializationContext,
+    PayloadConverter,
+    SerializationContext,
+    WorkflowSerializationContext,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ExecuteActivityInput
 
 from dauerlauf.scenario import Run
 from dauerlauf.timelapse import Timelapse, result
 from hilfen import play_selected
 from kapitel16.recht_auf_loeschung import key_store, measure
+from kapitel16.recht_auf_loeschung.activities import ErasureActivities
 from kapitel16.recht_auf_loeschung.codec import (
     ERASED,
     ErasablePayloadConverter,
@@ -37,7 +50,7 @@ from kapitel16.recht_auf_loeschung.codec import (
     tombstone,
     with_person_keys,
 )
-from kapitel16.recht_auf_loeschung.guard import is_erased
+from kapitel16.recht_auf_loeschung.guard import INPUT_ERASED, ErasedGuard, is_erased
 from kapitel16.recht_auf_loeschung.key_store import (
     KEY_FILE,
     KeyCache,
@@ -49,6 +62,8 @@ from kapitel16.recht_auf_loeschung.key_store import (
 from kapitel16.recht_auf_loeschung.models import (
     INVOICE,
     ORDER,
+    PURPOSES,
+    Destruction,
     ErasureRecord,
     ErasureRequest,
     Invoice,
@@ -66,6 +81,7 @@ from kapitel16.verschluesselung.codec import PlaintextError
 from kapitel16.verschluesselung.keys import KeyRing
 
 PERSON = "0b6f2a3e-6a0b-4a51-9c58-000000000001"
+TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
 ORDER_ID = f"kunde/{PERSON}/auftrag/N-1"
 KEY_ID = f"{PERSON}.auftrag"
 AT = "2026-01-05T08:00:00+00:00"
@@ -171,8 +187,12 @@ def test_no_file_contains_a_key_in_the_clear(tmp_path: Path) -> None:
 def test_destroying_leaves_no_byte_of_the_key_in_the_file(tmp_path: Path) -> None:
     store = _store(tmp_path)
     wrapped = _wrapped(tmp_path)
-    assert store.destroy(KEY_ID, AT) == AT
-    found = _bytes_in(tmp_path)
+    # Auch nicht in einem Write-Ahead-Log, das ein anderer Prozess noch offen hält.
+    with closing(sqlite3.connect(tmp_path / KEY_FILE)) as reader:
+        reader.execute("SELECT * FROM destroyed").fetchall()
+        store.create("betrieb")
+        assert store.destroy(KEY_ID, AT) == AT
+        found = _bytes_in(tmp_path)
     # Auch kein Stück: SQLite überschreibt sonst nur den Anfang der freigegebenen Zelle.
     assert not [start for start in range(len(wrapped) - 8) if wrapped[start : start + 8] in found]
 
@@ -185,6 +205,10 @@ def test_a_destroyed_key_stays_destroyed(tmp_path: Path) -> None:
         store.create(KEY_ID)
     with pytest.raises(KeyDestroyedError):
         store.key(KEY_ID)
+    # Auch was es nie gab, entsteht nach seiner Löschung nicht mehr.
+    store.destroy("nie", AT)
+    with pytest.raises(KeyDestroyedError):
+        store.create("nie")
 
 
 def test_a_missing_key_is_not_an_erased_one(tmp_path: Path) -> None:
@@ -200,8 +224,10 @@ def test_a_wrapped_key_is_bound_to_its_person(tmp_path: Path) -> None:
     with connection:
         connection.execute("UPDATE keys SET wrapped = ? WHERE id = ?", (_wrapped(tmp_path), other))
     connection.close()
-    with pytest.raises(KeyStoreError):
+    with pytest.raises(KeyStoreError) as error:
         store.key(other)
+    # Unbrauchbar ist nicht gelöscht: Sonst schriebe jeder Worker Grabsteine.
+    assert not isinstance(error.value, KeyDestroyedError)
 
 
 def test_a_backup_from_before_brings_the_key_back(tmp_path: Path) -> None:
@@ -220,28 +246,94 @@ def test_after_rotating_the_master_key_a_backup_is_worthless(tmp_path: Path) -> 
     survivor = store.key(other)
     shutil.copy(tmp_path / KEY_FILE, tmp_path / "sicherung")
     store.destroy(KEY_ID, AT)
+    master = tmp_path / key_store.MASTER_FILE
+    old = KeyRing.load(master).key("haupt-1")
     assert store.rotate_master() == "haupt-2"
+    assert KeyRing.load(master).key("haupt-2") != old
     assert store.key(other) == survivor
     shutil.copy(tmp_path / "sicherung", tmp_path / KEY_FILE)
     with pytest.raises(LookupError):
         store.key(KEY_ID)
 
 
+def test_a_missing_master_key_is_not_replaced(tmp_path: Path) -> None:
+    key = _store(tmp_path).key(KEY_ID)
+    (tmp_path / key_store.MASTER_FILE).rename(tmp_path / "tresor.json")
+    with pytest.raises(KeyStoreError, match="Der Hauptschlüssel .* fehlt"):
+        KeyStore(tmp_path)
+    (tmp_path / "tresor.json").rename(tmp_path / key_store.MASTER_FILE)
+    assert KeyStore(tmp_path).key(KEY_ID) == key
+
+
 def test_a_crash_while_rotating_loses_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = _store(tmp_path)
     key = store.key(KEY_ID)
 
-    def crash(*_: object) -> bytes:
-        raise RuntimeError("Strom weg")
+    def crash(call: Callable[..., Any], intact: int) -> Callable[..., Any]:
+        """Lässt die ersten Aufrufe durch; dann ist der Strom weg."""
+        calls = count()
 
-    with monkeypatch.context() as patch:
-        patch.setattr(key_store, "_wrap", crash)
-        with pytest.raises(RuntimeError):
-            store.rotate_master()
-    assert store.key(KEY_ID) == key
+        def run(*arguments: object) -> Any:
+            if next(calls) >= intact:
+                raise RuntimeError("Strom weg")
+            return call(*arguments)
+
+        return run
+
+    # Beim Verpacken, vor dem ersten und vor dem zweiten Schreiben des Hauptschlüssels.
+    for target, name, intact in ((key_store, "_wrap", 0), (KeyRing, "save", 0), (KeyRing, "save", 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, name, crash(getattr(target, name), intact))
+            with pytest.raises(RuntimeError):
+                store.rotate_master()
+        assert store.key(KEY_ID) == key
     store.rotate_master()
     assert store.key(KEY_ID) == key
     assert len(KeyRing.load(tmp_path / key_store.MASTER_FILE).key_ids) == 1
+
+
+def test_the_master_key_changes_only_under_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zwei Wechsel zugleich überschrieben sich sonst den Schlüssel, mit dem alles verpackt ist."""
+    store = _store(tmp_path)
+
+    def locked(call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: object) -> Any:
+            other = sqlite3.connect(tmp_path / KEY_FILE, timeout=0)
+            with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+            return call(*arguments)
+
+        return run
+
+    monkeypatch.setattr(KeyRing, "load", staticmethod(locked(KeyRing.load)))
+    monkeypatch.setattr(KeyRing, "save", locked(KeyRing.save))
+    store.create(f"{uuid4()}.auftrag")
+    store.key(KEY_ID)
+    store.rotate_master()
+    assert KEY_ID in store.living()
+
+
+def test_a_second_change_of_the_master_key_may_overtake_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = _store(tmp_path), KeyStore(tmp_path)
+    key = first.key(KEY_ID)
+    original, calls = KeyStore._open, 0
+
+    @contextmanager
+    def overtaken(store: KeyStore) -> Iterator[sqlite3.Connection]:
+        nonlocal calls
+        calls += store is first
+        if store is first and calls == 2:  # Der erste hat umgepackt, den alten aber noch nicht weggeworfen.
+            second.rotate_master()
+        with original(store) as connection:
+            yield connection
+
+    monkeypatch.setattr(KeyStore, "_open", overtaken)
+    first.rotate_master()
+    assert calls == 2
+    assert first.key(KEY_ID) == second.key(KEY_ID) == key
+    assert KeyRing.load(tmp_path / key_store.MASTER_FILE).key_ids == {"haupt-3"}
 
 
 def test_rotating_while_customers_register_loses_no_key(tmp_path: Path) -> None:
@@ -263,27 +355,46 @@ def test_after_a_restore_the_record_erases_again(tmp_path: Path) -> None:
     register = Register(tmp_path)
     meike = replace(MEIKE, number=PERSON)
     register.register(meike)
+    anke = replace(MEIKE, number=str(uuid4()))
+    register.register(anke)
+    assert register.accepts_orders(PERSON)
+    register.close(PERSON)
+    assert not register.accepts_orders(PERSON)
     backup = tmp_path / "sicherung"
     backup.mkdir()
     for name in (KEY_FILE, "stammdaten.sqlite"):
         shutil.copy(tmp_path / name, backup / name)
     store = KeyStore(tmp_path)
-    record = _record(store.destroy(KEY_ID, AT))
-    register.forget(PERSON)
-    register.record("betrieb/loeschung/1", record)
+    for number, customer in enumerate((meike.number, anke.number)):
+        for purpose in PURPOSES:
+            store.destroy(f"{customer}.{purpose}", AT)
+        register.forget(customer)
+        record = ErasureRecord(customer, list(PURPOSES), AT, 0, Proof(1, 6, 0))
+        # Ein Antrag steht einmal darin, auch wenn er sich wiederholt; ein späterer steht daneben.
+        for request in (number, number, "später"):
+            register.record(f"betrieb/loeschung/{request}", record)
     for file in backup.iterdir():
         shutil.copy(file, tmp_path / file.name)
     assert store.key(KEY_ID)
     assert register.customer(PERSON) == meike
-    assert register.reapply() == 1
-    with pytest.raises(KeyDestroyedError):
-        store.key(KEY_ID)
-    with pytest.raises(LookupError):
-        register.customer(PERSON)
+    assert register.reapply() == 8
+    for person in (meike, anke):
+        for purpose in PURPOSES:
+            with pytest.raises(KeyDestroyedError):
+                store.key(f"{person.number}.{purpose}")
+        # Auch wer sich unter derselben Nummer noch einmal anmeldet, hinterlässt nichts.
+        with pytest.raises(KeyDestroyedError):
+            register.register(person)
+        with pytest.raises(LookupError):
+            register.customer(person.number)
 
 
-def _record(at: str) -> ErasureRecord:
-    return ErasureRecord(PERSON, [ORDER], at, 0, Proof(1, 6, 0))
+def test_released_goods_are_not_shipped(tmp_path: Path) -> None:
+    register = Register(tmp_path)
+    register.reserve("N-1")
+    register.release("N-1")
+    register.ship("N-1")
+    assert register.stock() == {"N-1": "freigegeben"}
 
 
 # --- Wie lange ein Worker einen Schlüssel behält ----------------------------------------------------------------------
@@ -350,7 +461,16 @@ def test_the_workflow_id_names_the_owner() -> None:
 
 
 @pytest.mark.parametrize(
-    "workflow_id", ["", "auftrag-1", "kunde/meike@example.org/auftrag/1", f"kunde/{PERSON}", PERSON]
+    "workflow_id",
+    [
+        "",
+        "auftrag-1",
+        "kunde/meike@example.org/auftrag/1",
+        "kunde/4711/betrieb/1",
+        f"kunde/{PERSON}",
+        f"alt-kunde/{PERSON}/auftrag/1",
+        PERSON,
+    ],
 )
 async def test_without_an_owner_nothing_is_written(workflow_id: str, tmp_path: Path) -> None:
     codec = PersonCodec(KeyCache(_store(tmp_path), 0), strict=False, workflow_id=workflow_id)
@@ -370,6 +490,9 @@ async def test_the_codec_learns_the_owner_from_the_serialization_context(tmp_pat
     sealed = await codec.encode([Payload(data=b"Meike")])
     assert sealed[0].metadata["encryption-key-id"] == KEY_ID.encode()
     assert (await codec.decode(sealed))[0].data == b"Meike"
+    # Ein Kontext ohne Workflow gehört niemandem, auch nicht der vorigen Person.
+    with pytest.raises(OwnerUnknownError):
+        await codec.with_context(SerializationContext()).encode([Payload(data=b"Meike")])
 
 
 async def test_erased_data_becomes_a_tombstone_everywhere(tmp_path: Path) -> None:
@@ -391,6 +514,8 @@ async def test_a_missing_key_raises_instead_of_pretending_erasure(tmp_path: Path
     elsewhere.mkdir()
     with pytest.raises(KeyMissingError):
         await _codec(elsewhere, strict=False).decode(sealed)
+    with pytest.raises(KeyMissingError):
+        await _codec(elsewhere, strict=False).encode([Payload(data=b"Meike")])
 
 
 async def test_plaintext_is_refused(tmp_path: Path) -> None:
@@ -424,6 +549,14 @@ def test_the_guard_knows_every_placeholder(value: object) -> None:
     assert is_erased(value)
     assert not is_erased(Parcel("N-1", PERSON))
     assert not is_erased("N-1")
+
+
+async def test_the_guard_looks_at_every_argument_and_gives_up_at_once() -> None:
+    guarded = ErasedGuard().intercept_activity(Mock())
+    with pytest.raises(ApplicationError) as error:
+        await guarded.execute_activity(ExecuteActivityInput(print, ["N-1", ERASED], None, {}))
+    # Sonst wiederholte sich die Activity ohne Ende.
+    assert (error.value.type, error.value.non_retryable) == (INPUT_ERASED, True)
 
 
 def test_anyone_can_read_a_tombstone() -> None:
@@ -498,6 +631,12 @@ async def test_the_erasure_is_a_workflow_of_the_company(erased: Erased) -> None:
     history = await raw_history(stage.client, f"betrieb/loeschung/{number}")
     used = {payload.metadata["encryption-key-id"] for payload in payloads(history)}
     assert used == {b"betrieb"}
+    # Nachzügler sucht sie erst, wenn kein Worker den Schlüssel mehr im Speicher hat.
+    [pause] = [event.timer_started_event_attributes for event in history.events if event.event_type == TIMER_STARTED]
+    worker = create_worker(stage.client, erased.folder)
+    codec = worker.client.data_converter.payload_codec
+    assert isinstance(codec, PersonCodec)
+    assert pause.start_to_fire_timeout.ToTimedelta() == timedelta(seconds=codec._keys._lifetime) == KEY_LIFETIME
     # Das Protokoll bleibt nach der Löschung lesbar.
     again = stage.client.get_workflow_handle_for(ErasureWorkflow.run, f"betrieb/loeschung/{number}")
     assert (await result(again)).customer == number
@@ -611,9 +750,49 @@ async def test_a_cancelled_erasure_is_completed_by_the_next(timelapse: Timelapse
         assert len(office.register.records()) == 1
 
 
-def test_only_a_customer_number_can_be_erased() -> None:
+@pytest.mark.parametrize("customer", ["meike@example.org", f'{PERSON}" OR WorkflowId != "', ""])
+def test_only_a_customer_number_can_be_erased(customer: str) -> None:
     with pytest.raises(ValueError, match="Kundennummer"):
-        ErasureRequest("meike@example.org")
+        ErasureRequest(customer)
+
+
+@pytest.mark.parametrize("purposes", [[], ["auftraege"], [ORDER, "auftrag/N-1"]])
+def test_only_a_known_purpose_can_be_erased(purposes: list[str]) -> None:
+    # Ein Tippfehler vernichtete keinen Schlüssel, und der Nachweis fände null Payloads, also keinen lesbaren.
+    with pytest.raises(ValueError, match="Zwecke gibt es nur diese: auftrag, rechnung"):
+        ErasureRequest(PERSON, purposes)
+
+
+def test_a_request_names_every_key_and_no_workflow_of_another_purpose(tmp_path: Path) -> None:
+    request = ErasureRequest(PERSON, [ORDER, INVOICE])
+    assert request.prefixes == [f"kunde/{PERSON}/auftrag/", f"kunde/{PERSON}/rechnung/"]
+    store, later = _store(tmp_path), "2027-01-01T00:00:00+00:00"
+    store.destroy(KEY_ID, AT)
+    # Vollständig gelöscht ist die Person erst mit dem letzten Schlüssel.
+    order = Destruction(PERSON, request.key_ids, later)
+    assert ErasureActivities(tmp_path, Mock()).destroy_keys(order) == later
+    with pytest.raises(KeyDestroyedError):
+        store.create(f"{PERSON}.rechnung")
+
+
+async def test_what_still_runs_or_opens_stops_the_erasure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def running(query: str) -> AsyncIterator[Mock]:
+        yield Mock(id=ORDER_ID, run_id="r")
+
+    async def fails(reason: str) -> None:
+        raise RPCError("Server weg", RPCStatusCode.UNAVAILABLE, b"")
+
+    async def fetch_history() -> History:
+        return History()
+
+    handle = Mock(terminate=fails, fetch_history=fetch_history)
+    client = Mock(list_workflows=running, get_workflow_handle=Mock(return_value=handle))
+    activities = ErasureActivities(tmp_path, client)
+    with pytest.raises(RPCError):
+        await ActivityEnvironment().run(activities.terminate_running, ErasureRequest(PERSON))
+    monkeypatch.setattr("kapitel16.recht_auf_loeschung.activities.examine", lambda *_: Proof(1, 2, 1))
+    with pytest.raises(ApplicationError, match="Noch lesbar: 1 Payloads"):
+        await ActivityEnvironment().run(activities.prove_erasure, ErasureRequest(PERSON))
 
 
 async def test_one_order_looks_up_each_key_once(timelapse: Timelapse, tmp_path: Path) -> None:

@@ -23,10 +23,15 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import (
     Client,
+    HeaderCodecBehavior,
+    Interceptor,
+    OutboundInterceptor,
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleIntervalSpec,
     ScheduleSpec,
+    StartWorkflowInput,
+    WorkflowHandle,
     WorkflowUpdateFailedError,
 )
 from temporalio.converter import (
@@ -38,8 +43,14 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from dauerlauf.server import EmbeddedServer
-from dauerlauf.timelapse import Timelapse, result
-from kapitel16.recht_auf_loeschung.codec import COMPANY, PersonCodec, person_converter
+from dauerlauf.timelapse import Timelapse, listening_client, result
+from kapitel16.recht_auf_loeschung.codec import (
+    COMPANY,
+    OwnerUnknownError,
+    PersonCodec,
+    person_converter,
+    with_person_keys,
+)
 from kapitel16.recht_auf_loeschung.key_store import KeyCache, KeyStore
 from kapitel16.recht_auf_loeschung.models import PURPOSES
 from kapitel16.recht_auf_loeschung.proof import examine, payloads
@@ -252,6 +263,42 @@ async def test_an_address_in_the_workflow_id_survives_every_erasure(timelapse: T
             while not found:
                 found = [e.id async for e in client.list_workflows(f'WorkflowId = "{workflow_id}"')]
         assert office.meike.email in found[0]
+
+
+class _Headers(Interceptor):
+    """Gibt jedem Start einen Header mit."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        return _HeaderAdded(next)
+
+
+class _HeaderAdded(OutboundInterceptor):
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+        input.headers = {"kunde": PayloadConverter.default.to_payload(SECRET)}
+        return await super().start_workflow(input)
+
+
+async def test_a_header_is_stored_in_the_clear(timelapse: Timelapse, tmp_path: Path) -> None:
+    keys, number = KeyStore(tmp_path), str(uuid4())
+    keys.create(f"{number}.auftrag")
+    client = with_person_keys(timelapse.client, KeyCache(keys, 60), strict=True)
+
+    async def start(client: Client) -> WorkflowHandle[Any, Any]:
+        workflow_id = f"kunde/{number}/auftrag/{uuid4()}"
+        return await listening_client(client, _Headers()).start_workflow(
+            "Newsletter", SECRET, id=workflow_id, task_queue="niemand"
+        )
+
+    handle = await start(client)
+    await handle.terminate()
+    started = (await raw_history(client, handle.id)).events[0].workflow_execution_started_event_attributes
+    assert is_sealed(started.input.payloads[0])
+    assert PayloadConverter.default.from_payload(started.header.fields["kunde"]) == SECRET
+    # Der Codec kann daran nichts ändern: Für einen Header nennt ihm das SDK keine Workflow-ID.
+    config = client.config()
+    config["header_codec_behavior"] = HeaderCodecBehavior.CODEC
+    with pytest.raises(OwnerUnknownError):
+        await start(Client(**config))
 
 
 async def test_a_reason_for_terminating_is_stored_in_the_clear(timelapse: Timelapse, tmp_path: Path) -> None:

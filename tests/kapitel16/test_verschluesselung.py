@@ -190,6 +190,8 @@ def test_every_payload_has_its_own_nonce() -> None:
     sealed = [seal(SAMPLE, "2026-10", OLD.key("2026-10")) for _ in range(500)]
     assert len({payload.data[:12] for payload in sealed}) == 500
     assert len({payload.data[12:] for payload in sealed}) == 500
+    # Zufällig ist jedes ihrer Bytes; wären es nur vier, fiele das erst nach zehntausenden Payloads auf.
+    assert min(len({payload.data[place] for payload in sealed}) for place in range(12)) > 100
 
 
 def test_every_changed_byte_is_noticed() -> None:
@@ -255,6 +257,7 @@ async def test_every_payload_grows_by_a_constant() -> None:
 
 def test_the_ring_survives_a_file_only_the_owner_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "bund.json"
+    file.touch(mode=0o644)
     BOTH.save(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     monkeypatch.setenv(ENVIRONMENT, str(file))
@@ -271,6 +274,9 @@ def test_the_ring_survives_a_file_only_the_owner_may_read(tmp_path: Path, monkey
         ('{"active": "a", "keys": ["geheim"]}', "enthält keinen Schlüsselbund."),
         ('{"active": "a", "keys": {"a": "!geheim!"}}', "enthält keinen Schlüsselbund."),
         ('{"active": "a", "keys": {"a": "Z2VoZWlt"}}', "Der Schlüssel „a“ hat 6 Bytes statt 32."),
+        ('{"active": "a", "keys": {"a": "%s=="}}' % ("A" * 22), "Der Schlüssel „a“ hat 16 Bytes statt 32."),
+        ('{"active": "a", "keys": {"a": "%s"}}' % ("A" * 44), "Der Schlüssel „a“ hat 33 Bytes statt 32."),
+        ('{"active": "a", "keys": {"a": "!%s="}}' % ("A" * 43), "enthält keinen Schlüsselbund."),
         ('{"active": "b", "keys": {}}', "Der aktive Schlüssel „b“ fehlt im Bund."),
         ('{"active": "b", "keys": {"b c": ""}}', "Keine gültige Kennung: „b c“."),
     ],
@@ -283,6 +289,8 @@ def test_a_useless_file_is_reported_without_its_content(tmp_path: Path, content:
         KeyRing.load(file)
     assert str(error.value).endswith(message)
     assert "geheim" not in str(error.value)
+    # Ohne `from None` zeigte das Log auch den ursprünglichen Fehler.
+    assert error.value.__suppress_context__ or error.value.__context__ is None
     assert error.value.__cause__ is None
 
 
@@ -294,10 +302,15 @@ def test_no_key_appears_in_a_log() -> None:
 def test_rotation_steps_change_nothing_else() -> None:
     assert (OLD.active, BOTH.active, NEW.active) == ("2026-10", "2026-10", "2026-11")
     assert NEW.without("2026-10").key_ids == {"2026-11"}
+    ring = KeyRing(given := {"a": new_key()}, "a")
+    given.clear()
+    assert ring.key_ids == {"a"}
     with pytest.raises(KeyRingError, match="gibt es schon"):
         OLD.with_key("2026-10", new_key())
     with pytest.raises(KeyRingError, match="aktive Schlüssel"):
         NEW.without("2026-11")
+    with pytest.raises(UnknownKeyError):
+        NEW.without("2026-12")
     with pytest.raises(KeyRingError, match="aktive Schlüssel"):
         OLD.activate("2026-11")
 
@@ -409,6 +422,13 @@ async def test_a_missing_key_for_an_activity_fails_attempts_until_it_is_there(of
         assert str(failure.cause) == (
             "UnknownKeyError: Der Schlüssel „2026-11“ fehlt im Schlüsselbund (vorhanden: 2026-10)."
         )
+
+        async def needed() -> bool:
+            found = await keys_in_use(client, f'WorkflowId = "{handle.id}"')
+            return any("2026-10" in keys for name, keys in found.items() if name.startswith(handle.id))
+
+        # Warum der Versuch scheiterte, steht in keinem Event und braucht doch seinen Schlüssel.
+        await until(needed)
         async with activities(BOTH):
             await reached(handle, State.AWAITING_APPROVAL)
 

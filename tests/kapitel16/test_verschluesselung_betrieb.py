@@ -1,14 +1,17 @@
 """Der Befehl für den Betrieb: ein Schlüsselwechsel von Anfang bis Ende."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 from verschluesselung_hilfen import open_office
 
 from dauerlauf.timelapse import Timelapse, result
 from hilfen import until
-from kapitel16.verschluesselung.keys import ENVIRONMENT, KeyRing
+from kapitel16.verschluesselung import operate
+from kapitel16.verschluesselung.keys import ENVIRONMENT, KeyRing, new_key
 from kapitel16.verschluesselung.models import Refund, State
 from kapitel16.verschluesselung.operate import UsageError, main, remove, usage
 from kapitel16.verschluesselung.scenarios import APPROVAL, GOOD, reached
@@ -58,6 +61,28 @@ def test_user_errors_are_one_sentence(command: Command, monkeypatch: pytest.Monk
     )
     monkeypatch.delenv(ENVIRONMENT)
     assert command("neu", "a") == (2, "", f"Fehler: Die Umgebungsvariable {ENVIRONMENT} fehlt.")
+
+
+def test_finished_workflows_count_on_request_and_a_key_made_meanwhile_stays(
+    command: Command, ring_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries: list[str] = []
+
+    async def connect() -> None:
+        return None
+
+    async def ask(_: Client, query: str) -> Counter[str]:
+        """Während der Server antwortet, legt jemand einen Schlüssel an."""
+        queries.append(query)
+        operate.create(ring_file, f"c{len(queries)}")
+        return Counter()
+
+    KeyRing.create("a").with_key("b", new_key()).with_key("c", new_key()).save(ring_file)
+    monkeypatch.setattr(operate, "connect", connect)
+    monkeypatch.setattr(operate, "usage", ask)
+    assert command("entferne", "b")[0] == command("entferne", "c", "--auch-beendete")[0] == 0
+    assert queries == ['ExecutionStatus = "Running"', ""]
+    assert KeyRing.load(ring_file).key_ids == {"a", "c1", "c2"}
 
 
 async def test_a_key_goes_only_when_nobody_needs_it(timelapse: Timelapse, tmp_path: Path, ring_file: Path) -> None:

@@ -47,7 +47,7 @@ class KeyStore:
 
     def __init__(self, folder: Path) -> None:
         """In `folder` liegen die Tabelle und, hier nur der Kürze wegen, daneben der
-        Hauptschlüssel.
+        Hauptschlüssel. Wirft `KeyStoreError`, wenn nur dieser fehlt.
         """
         self._database = folder / KEY_FILE
         self._master = folder / MASTER_FILE
@@ -55,6 +55,9 @@ class KeyStore:
             for table in SCHEMA:
                 connection.execute(table)
             if not self._master.is_file():
+                # Ein neuer verdeckte den Verlust, bis jemand den alten zurückspielt.
+                if connection.execute("SELECT 1 FROM keys").fetchone():
+                    raise KeyStoreError(f"Der Hauptschlüssel {self._master} fehlt.")
                 KeyRing.create("haupt-1").save(self._master)
 
     # --8<-- [start:open]
@@ -118,12 +121,11 @@ class KeyStore:
         Danach ist jede ältere Sicherung der Tabelle wertlos. Ein zweiter Aufruf nach
         einem Absturz macht weiter.
         """
-        ring = KeyRing.load(self._master)
-        old = ring.active
-        new = f"haupt-{int(old.removeprefix('haupt-')) + 1}"
-        both = ring.with_key(new, new_key()).activate(new)
-        both.save(self._master)
         with self._open() as connection:
+            ring = KeyRing.load(self._master)
+            new = f"haupt-{int(ring.active.removeprefix('haupt-')) + 1}"
+            both = ring.with_key(new, new_key()).activate(new)
+            both.save(self._master)
             rows = connection.execute("SELECT id, wrapped, master FROM keys")
             for key_id, wrapped, master in rows.fetchall():
                 key = _unwrap(both, master, key_id, wrapped)
@@ -131,7 +133,9 @@ class KeyStore:
                     "UPDATE keys SET wrapped = ?, master = ? WHERE id = ?",
                     (_wrap(both, new, key_id, key), new, key_id),
                 )
-        KeyRing({new: both.key(new)}, new).save(self._master)  # (!)
+        with self._open():  # Hat inzwischen ein anderer gewechselt, räumt er auf.
+            if KeyRing.load(self._master).active == new:
+                KeyRing({new: both.key(new)}, new).save(self._master)  # (!)
         return new
 
     # --8<-- [end:rotate]

@@ -109,9 +109,12 @@ class ErasureRequest:
     """So lange dürfen laufende Workflows selbst zu Ende kommen."""
 
     def __post_init__(self) -> None:
-        """Wirft `ValueError` bei etwas anderem als einer Kundennummer."""
+        """Wirft `ValueError` bei falscher Kundennummer oder unbekanntem Zweck."""
         if not _NUMBER.fullmatch(self.customer):
             raise ValueError("Löschen lässt sich nur unter einer Kundennummer.")
+        # Unbemerkt löschte ein Tippfehler nichts, und das Protokoll bestätigte es.
+        if not self.purposes or not set(self.purposes) <= set(PURPOSES):
+            raise ValueError(f"Zwecke gibt es nur diese: {', '.join(PURPOSES)}.")
 
     # --8<-- [end:request]
 

@@ -51,13 +51,14 @@ async def usage(client: Client, query: str) -> Counter[str]:
 # --8<-- [start:remove]
 async def remove(client: Client, file: Path, key_id: str, query: str) -> str:
     """Entfernt einen Schlüssel, den niemand mehr braucht; wirft sonst `UsageError`."""
-    ring = KeyRing.load(file).without(key_id)
+    KeyRing.load(file).without(key_id)
     needed = (await usage(client, query))[key_id]
     if needed:
         raise UsageError(
             f"„{key_id}“ wird noch gebraucht: von {needed} Ausführungen oder Schedules."
         )
-    ring.save(file)
+    # Neu gelesen: Was währenddessen hinzukam, bleibt.
+    KeyRing.load(file).without(key_id).save(file)
     return f"„{key_id}“ ist entfernt. Was damit versiegelt ist, liest niemand mehr."
 
 
