@@ -381,7 +381,7 @@ async def test_a_cancel_anywhere_loses_no_item(timelapse: Timelapse, tmp_path: P
         assert (books.done, books.parked) == (len(CANCELS), len(CANCELS))
 
 
-async def test_a_cancelled_item_is_redriven_from_thetable_with(timelapse: Timelapse, tmp_path: Path) -> None:
+async def test_a_cancelled_item_is_redriven_from_the_table(timelapse: Timelapse, tmp_path: Path) -> None:
     item = new_row(**UNKNOWN_SALE)
     async with open_office(timelapse, tmp_path, item) as office:
         handle = await office.process(item)
