@@ -246,7 +246,16 @@ def test_the_file_holds_no_token_and_only_its_owner_reads_it(tmp_path: Path) -> 
     assert not found.may(Right.READ, "archiv-geheim")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"Anke": {}}', '{"Anke": {"token": "x", "lesen": 1}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"Anke": {}}',
+        '{"Anke": {"token": "x", "lesen": 1}}',
+        '{"Anke": {"token": "x", "lesen": "shop", "schreiben": []}}',
+    ],
+)
 def test_a_broken_file_of_people_is_one_sentence(content: str, tmp_path: Path) -> None:
     file = tmp_path / "personen.json"
     file.write_text(content, "utf-8")

@@ -272,6 +272,7 @@ def test_the_ring_survives_a_file_only_the_owner_may_read(tmp_path: Path, monkey
         (None, "ist nicht lesbar: No such file or directory."),
         ("{", "enthält keinen Schlüsselbund."),
         ('{"active": "a", "keys": ["geheim"]}', "enthält keinen Schlüsselbund."),
+        ('{"active": [], "keys": {"a": "%s="}}' % ("A" * 43), "Der aktive Schlüssel „[]“ fehlt im Bund."),
         ('{"active": "a", "keys": {"a": "!geheim!"}}', "enthält keinen Schlüsselbund."),
         ('{"active": "a", "keys": {"a": "Z2VoZWlt"}}', "Der Schlüssel „a“ hat 6 Bytes statt 32."),
         ('{"active": "a", "keys": {"a": "%s=="}}' % ("A" * 22), "Der Schlüssel „a“ hat 16 Bytes statt 32."),

@@ -88,7 +88,7 @@ def load(path: Path) -> list[Person]:
             Person(
                 str(name),
                 str(entry["token"]),
-                {right: frozenset(entry[right]) for right in Right},
+                {right: _names(entry[right]) for right in Right},
             )
             for name, entry in content.items()
         ]
@@ -96,6 +96,12 @@ def load(path: Path) -> list[Person]:
         raise PeopleError(f"{path} ist nicht lesbar: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise PeopleError(f"{path} enthält keine Personen.") from None
+
+
+def _names(listed: object) -> frozenset[str]:
+    if not isinstance(listed, list):  # Eine Zeichenkette zerfiele in Buchstaben.
+        raise TypeError
+    return frozenset(listed)
 
 
 def save(path: Path, people: Sequence[Person]) -> None:

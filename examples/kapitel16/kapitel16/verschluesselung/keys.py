@@ -111,7 +111,7 @@ class KeyRing:
                 key_id: base64.b64decode(key, validate=True)
                 for key_id, key in content["keys"].items()
             }
-            active = content["active"]
+            active = str(content["active"])
         except OSError as error:
             raise KeyRingError(
                 f"Der Schlüsselbund {path} ist nicht lesbar: {error.strerror}."
