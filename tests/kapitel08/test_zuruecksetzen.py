@@ -101,6 +101,11 @@ def test_the_new_history_copies_the_past_and_marks_the_reset() -> None:
     assert mark.failure.message == "ohne Rabatt kassiert"
 
 
+def test_the_till_names_what_it_booked(tmp_path: Path) -> None:
+    till = Till(tmp_path)
+    assert [till.settle("Kasse", "auftrag-1", target) for target in (10_000, 9_000, 9_000)] == [10_000, -1_000, 0]
+
+
 # --- Ein Laden mit Versionen -----------------------------------------------------------------------------------------
 
 
@@ -269,6 +274,8 @@ async def test_a_run_is_reset_only_once(shop: Shop) -> None:
     client, point = shop.timelapse.client, point_before(history, "quote")
     new = await reset(client, _run(history), point, "einmal")
     assert await _reasons(shop.latest(history.workflow_id)) == ["einmal"]
+    # Der neue Lauf wartet auf einen Worker; das ist noch kein Scheitern.
+    assert not await repair.stuck(shop.latest(history.workflow_id))
     with pytest.raises(NotLatestError, match=f"läuft schon als {new}"):
         await reset(client, _run(history), point, "noch einmal")
     # Der Server selbst nähme den zweiten Auftrag an.
@@ -438,6 +445,7 @@ async def test_the_command_finds_and_resets(shop: Shop, monkeypatch: pytest.Monk
 
     listed = await invoke("finde", "--version", "v2")
     assert (listed.exit_code, handle.id in listed.output) == (0, True), listed.output
+    assert (await invoke("finde", "--version", "v1")).output == ""
     done = await invoke("setze-zurueck", "--version", "v2", "--grund", "Rabatt vergessen")
     assert (done.exit_code, done.output.startswith("Zurückgesetzt: 1 ")) == (0, True), done.output
     async with asyncio.timeout(30):
