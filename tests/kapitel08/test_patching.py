@@ -216,7 +216,9 @@ async def test_delivered_twice_booked_once(timelapse: Timelapse, tmp_path: Path,
     placed = new_order()
 
     def create(client: Any, task_queue: str) -> Any:
-        return worker.create_worker(client, tmp_path, task_queue=task_queue)
+        made = worker.create_worker(client, tmp_path, task_queue=task_queue)
+        assert made.config()["workflows"] == [STAGES[2]]
+        return made
 
     async with open_worker(timelapse, create=create, plan=plan) as running:
         shipped = await running.execute("OrderWorkflow", placed, result_type=Shipped, timeout=30)

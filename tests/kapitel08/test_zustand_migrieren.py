@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from konto_hilfen import BOOKINGS, NAMES, file_of, record, start, use
+from temporalio import workflow
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import PayloadConverter, default
@@ -334,6 +335,15 @@ async def _stored(handle: Any) -> Mapping[str, Any]:
         data: Mapping[str, Any] = json.loads(event.workflow_execution_started_event_attributes.input.payloads[0].data)
         return data
     raise AssertionError
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_full_history_starts_a_new_one(full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Auch ein Konto in neuester Form, das niemand umziehen ließ."""
+    account = AccountWorkflow(ACCOUNTS[4])
+    info = SimpleNamespace(is_continue_as_new_suggested=lambda: full)
+    monkeypatch.setattr(workflow, "info", lambda: info)
+    assert account._leaving() is full
 
 
 def test_the_move_does_not_make_the_state_grow() -> None:
