@@ -239,6 +239,14 @@ async def test_a_pending_activity_stays_on_its_old_task_queue(deploy: Deploy) ->
     ):
         await handle.signal(Gates.go)
         assert await result(handle) == Receipt("Q-N-1001-24900")
+    # Was danach geplant wird, kommt auf die neue.
+    async with deploy.worker(activity.Queue):
+        handle = await deploy.start(activity.Queue)
+        await handle.signal(Gates.go)
+        await _until(handle, "darin")
+        attributes = [e.activity_task_scheduled_event_attributes for e in (await handle.fetch_history()).events]
+        assert [one.task_queue.name for one in attributes if one.activity_id] == ["zahlungen"]
+        await handle.terminate()
 
 
 async def test_a_running_timer_keeps_its_duration(deploy: Deploy, timelapse: Timelapse) -> None:

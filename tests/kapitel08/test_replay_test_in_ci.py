@@ -7,8 +7,9 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from temporalio.api.enums.v1 import EventType, TaskQueueKind
 from temporalio.api.history.v1 import History, HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHistory
+from temporalio.common import TypedSearchAttributes
 from temporalio.worker import Worker
 from typer.testing import CliRunner
 
@@ -34,7 +36,7 @@ from hilfen import play_selected
 from kapitel08.replay_test_in_ci import check, command, export, files, reordered, selection
 from kapitel08.replay_test_in_ci.export import Exporter
 from kapitel08.replay_test_in_ci.models import Payment, Return
-from kapitel08.replay_test_in_ci.redaction import NotRedactableError, Redactor, encodings
+from kapitel08.replay_test_in_ci.redaction import PLAIN, NotRedactableError, Redactor, decoded, encodings
 from kapitel08.replay_test_in_ci.replaying import Checkout
 from kapitel08.replay_test_in_ci.scenarios import KEEP, PATTERN, order, waiting
 from kapitel08.replay_test_in_ci.worker import CONVERTER, WORKFLOWS, create_worker
@@ -94,6 +96,23 @@ def test_sampling_spreads_and_keeps_both_ends(runs: list[Any], count: int) -> No
         assert chosen[0] == runs[0]
     if len(runs) >= count > 1:
         assert chosen[-1] == runs[-1]
+
+
+def test_samples_are_spread_over_time_not_over_names() -> None:
+    days, found = (3, 1, 4, 2, 5), []
+    for number, day in enumerate(days):
+        start = datetime(2026, 11, day, tzinfo=UTC)
+        found.append(
+            SimpleNamespace(
+                id=f"a-{number}",
+                start_time=start,
+                workflow_type="OrderWorkflow",
+                status=None,
+                typed_search_attributes=TypedSearchAttributes.empty,
+            )
+        )
+    runs: Any = found
+    assert [one.start_time.day for one in selection.sample(runs, 3)] == [1, 3, 5]
 
 
 @pytest.fixture(scope="module")
@@ -388,13 +407,19 @@ async def test_encrypted_histories_stay_encrypted_or_are_decrypted_first(timelap
         await Exporter(client, WORKFLOWS, CONVERTER, KEEP).export(execution, tmp_path)
 
 
-def test_own_search_attributes_do_not_pass_as_encrypted() -> None:
+async def test_own_search_attributes_do_not_pass_as_encrypted() -> None:
     history = History()
     started = history.events.add().workflow_execution_started_event_attributes
     started.search_attributes.indexed_fields["TemporalChangeVersion"].CopyFrom(_payload("gruss"))
     assert encodings(WorkflowHistory("a", history.events)) == set()
     started.search_attributes.indexed_fields["Kunde"].CopyFrom(_payload("Petersen"))
     assert encodings(WorkflowHistory("a", history.events)) == {"json/plain"}
+    # Beim Entschlüsseln bekommt der Codec nur, was er verschlüsselt hat.
+    assert await decoded(WorkflowHistory("a", history.events), ENCRYPTED) == history
+    for encoding in PLAIN:
+        started.search_attributes.indexed_fields["Kunde"].metadata["encoding"] = encoding.encode()
+        with pytest.raises(NotRedactableError, match=encoding):
+            export._encrypted(WorkflowHistory("a", history.events))
 
 
 async def test_plain_payloads_do_not_pass_as_encrypted(shop: RunningWorker, tmp_path: Path) -> None:
@@ -440,7 +465,7 @@ async def test_nothing_to_replay_is_never_green(recorded: Path, tmp_path: Path) 
     assert await check.check(tmp_path, WORKFLOWS, CONVERTER, say=_silent) == 2
     assert await check.check(tmp_path / "fehlt", WORKFLOWS, CONVERTER, say=_silent) == 2
     said: list[str] = []
-    assert await check.check(recorded, WORKFLOWS, CONVERTER, ["SagaWorkflow"], said.append) == 2
+    assert await check.check(recorded, WORKFLOWS, CONVERTER, ["OrderWorkflow", "SagaWorkflow"], said.append) == 2
     assert "keine History von SagaWorkflow" in "\n".join(said)
 
 

@@ -1,6 +1,7 @@
 """Das Muster `worker_versionierung`: wer bekommt was – und was geschieht, wenn die Verteilung sich ändert."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -199,6 +200,9 @@ async def test_a_long_run_moves_before_its_history_is_full(timelapse: Timelapse,
         await handle.signal(InventoryWorkflow.shelf_ready, "A2")
         await handle.signal(InventoryWorkflow.shelf_ready, "A3")
         assert await result(handle, 30) == 13
+        moved_on = await one.client.get_workflow_handle(handle.id).fetch_history()
+        [taken] = moved_on.events[0].workflow_execution_started_event_attributes.input.payloads
+        assert json.loads(taken.data)["upgrade"] is True
         entries = one.book.entries("I-1")
     assert [step for step, _ in entries].count("count_shelf") == 3
     assert entries[0] == ("count_shelf", "1.0")
