@@ -571,11 +571,20 @@ async def test_the_options_of_the_export_count(
     shop: RunningWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", shop.client.service_client.config.target_host)
+    asked: list[timedelta] = []
+
+    def query(closed_for: timedelta, extra: str) -> str:
+        asked.append(closed_for)
+        return extra
+
+    # Mit der Uhr zu vergleichen hieße, sich auf die Zeit des Servers zu verlassen; im Zeitraffer geht sie vor.
+    monkeypatch.setattr(selection, "query", query)
     only = ("--ordner", str(tmp_path), "--query", f'TaskQueue = "{shop.task_queue}"', "--je-gruppe", "1")
-    done = await _invoke(export.main, *only, "--geschlossen-seit-tagen", "0", "--verschluesselt")
-    # Die offenen Aufträge und Retouren, ohne den beendeten Auftrag; verschlüsselt ist keiner davon.
-    assert (done.exit_code, done.output.count("unverschlüsselte Payloads")) == (1, 2), done.output
-    assert "0 von 2 ausgewählten" in done.output
+    done = await _invoke(export.main, *only, "--geschlossen-seit-tagen", "3", "--verschluesselt")
+    # Offene Aufträge, offene Retouren, ein beendeter Auftrag; verschlüsselt ist nichts davon.
+    assert (done.exit_code, done.output.count("unverschlüsselte Payloads")) == (1, 3), done.output
+    assert "0 von 3 ausgewählten" in done.output
+    assert asked == [timedelta(days=3)]
     done = await _invoke(export.main, *only, "--behalten", "fehlt.toml")
     assert (done.exit_code, "fehlt.toml fehlt" in done.output) == (2, True), done.output
     done = await _invoke(export.main, *only, "--converter", "json:NICHTS")
