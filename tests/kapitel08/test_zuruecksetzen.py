@@ -246,6 +246,7 @@ async def test_runs_of_other_versions_are_not_touched(shop: Shop) -> None:
         await shop.paid(1)
         await waiting(spoiled)
     assert [run.workflow_id for run in await shop.found(1)] == [spoiled.id]
+    assert await repair.find_affected(shop.timelapse.client, "v2", "andere-auftraege") == []
 
 
 async def _spoiled(shop: Shop) -> tuple[WorkflowHandle[Any, Any], WorkflowHistory]:
