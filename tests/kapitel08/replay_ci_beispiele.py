@@ -40,7 +40,9 @@ class CornersWorkflow:
     @workflow.run
     async def run(self, person: Person) -> str:
         limit = timedelta(seconds=10)
-        await workflow.execute_local_activity(greet, person, start_to_close_timeout=limit)
+        await workflow.execute_local_activity(
+            greet, person, start_to_close_timeout=limit, summary=f"Gruß an {person.name}"
+        )
         with suppress(FailureError):
             await workflow.execute_local_activity(refuse, person, start_to_close_timeout=limit)
         if workflow.patched("gruss"):

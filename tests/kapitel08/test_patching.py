@@ -184,15 +184,17 @@ async def test_a_run_of_stage_3_outlives_the_patch(shop: Shop) -> None:
     assert await matrix.verdict(history, STAGES[4]) == ""
 
 
-async def test_suspicious_order_fails_before_the_payment(shop: Shop) -> None:
+@pytest.mark.parametrize("code", [STAGES[2], STAGES[3], STAGES[4], TwoPatchesWorkflow])
+async def test_suspicious_order_fails_before_the_payment(shop: Shop, code: type) -> None:
     placed = new_order(amount=CREDIT_LIMIT)
     handle = await shop.start(placed)
-    async with shop.code(STAGES[2]):
+    async with shop.code(code):
         with pytest.raises(WorkflowFailureError) as failure:
             await shop.finish(handle)
     assert isinstance(failure.value.cause, ApplicationError)
     assert failure.value.cause.type == SUSPICIOUS
-    assert dict(entries(shop.folder, placed.order.number)) == {"Bestätigungen": 1, "Prüfungen": 1}
+    booked = dict(entries(shop.folder, placed.order.number))
+    assert (booked["Prüfungen"], {"Zahlungen", "Pakete"} & booked.keys()) == (1, set())
 
 
 async def test_cancelled_while_waiting_for_stock(shop: Shop) -> None:
@@ -214,7 +216,9 @@ async def test_delivered_twice_booked_once(timelapse: Timelapse, tmp_path: Path,
     placed = new_order()
 
     def create(client: Any, task_queue: str) -> Any:
-        return worker.create_worker(client, tmp_path, task_queue=task_queue)
+        made = worker.create_worker(client, tmp_path, task_queue=task_queue)
+        assert made.config()["workflows"] == [STAGES[2]]
+        return made
 
     async with open_worker(timelapse, create=create, plan=plan) as running:
         shipped = await running.execute("OrderWorkflow", placed, result_type=Shipped, timeout=30)
@@ -270,11 +274,14 @@ async def test_who_still_needs_the_old_path(shop: Shop) -> None:
     patched = await place(STAGES[2])
     since = datetime.now(UTC)
     deprecated = await place(STAGES[3])
+    # Ein Lauf eines anderen Typs, ohne Marke: Er geht diese Auslieferung nichts an.
+    other_type = await shop.start(new_order(), workflow="StandingOrderWorkflow")
 
     async def indexed() -> bool:
         marked = await blocking(f"TemporalChangeVersion IN ('{FRAUD_CHECK}', '{ADDRESS_CHECK}')")
         closed = await blocking("ExecutionStatus = 'Completed'")
-        return marked == {other_patch, patched, deprecated} and len(closed) == 1
+        others = await blocking("WorkflowType = 'StandingOrderWorkflow'")
+        return marked == {other_patch, patched, deprecated} and len(closed) == 1 and others == {other_type.id}
 
     await until(indexed)
     assert await blocking(rollout.blocks_stage_3()) == {without, other_patch}
@@ -353,6 +360,28 @@ def test_command_line_without_server_or_time_zone(
     )
     with pytest.raises(SystemExit, match="2"):
         rollout.main(["stufe-4", "--seit", "2026-11-24T08:00"])
+
+
+@pytest.mark.parametrize(("variable", "stage"), [(None, 2), ("1", 1), ("3", 3)])
+def test_the_worker_runs_the_stage_it_was_told(
+    variable: str | None, stage: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ohne Angabe ist es Stufe 2: Stufe 3 zu früh ließe alte Läufe klemmen."""
+    started: list[int] = []
+
+    async def connect() -> None:
+        """Braucht keinen Server."""
+
+    def create(client: None, folder: Path, *, stage: int = 0) -> None:
+        started.append(stage)
+        raise ConnectionError
+
+    monkeypatch.setattr(worker, "connect", connect)
+    monkeypatch.setattr(worker, "create_worker", create)
+    monkeypatch.delenv("NORDLICHT_STUFE", raising=False)
+    if variable:
+        monkeypatch.setenv("NORDLICHT_STUFE", variable)
+    assert (worker.main(), started) == (2, [stage])
 
 
 def test_worker_names_what_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

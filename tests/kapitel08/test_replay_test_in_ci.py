@@ -7,8 +7,9 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +20,11 @@ from hypothesis import strategies as st
 from replay_ci_beispiele import CornersWorkflow, Person, greet, refuse
 from replay_ci_hilfen import ENCRYPTED, PERSONAL, all_text, visible
 from temporalio.api.common.v1 import Payload, WorkflowExecution
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TaskQueueKind
 from temporalio.api.history.v1 import History, HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHistory
+from temporalio.common import TypedSearchAttributes
 from temporalio.worker import Worker
 from typer.testing import CliRunner
 
@@ -34,7 +36,7 @@ from hilfen import play_selected
 from kapitel08.replay_test_in_ci import check, command, export, files, reordered, selection
 from kapitel08.replay_test_in_ci.export import Exporter
 from kapitel08.replay_test_in_ci.models import Payment, Return
-from kapitel08.replay_test_in_ci.redaction import NotRedactableError, Redactor
+from kapitel08.replay_test_in_ci.redaction import PLAIN, NotRedactableError, Redactor, decoded, encodings
 from kapitel08.replay_test_in_ci.replaying import Checkout
 from kapitel08.replay_test_in_ci.scenarios import KEEP, PATTERN, order, waiting
 from kapitel08.replay_test_in_ci.worker import CONVERTER, WORKFLOWS, create_worker
@@ -96,6 +98,23 @@ def test_sampling_spreads_and_keeps_both_ends(runs: list[Any], count: int) -> No
         assert chosen[-1] == runs[-1]
 
 
+def test_samples_are_spread_over_time_not_over_names() -> None:
+    days, found = (3, 1, 4, 2, 5), []
+    for number, day in enumerate(days):
+        start = datetime(2026, 11, day, tzinfo=UTC)
+        found.append(
+            SimpleNamespace(
+                id=f"a-{number}",
+                start_time=start,
+                workflow_type="OrderWorkflow",
+                status=None,
+                typed_search_attributes=TypedSearchAttributes.empty,
+            )
+        )
+    runs: Any = found
+    assert [one.start_time.day for one in selection.sample(runs, 3)] == [1, 3, 5]
+
+
 @pytest.fixture(scope="module")
 async def shop(timelapse: Timelapse, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Fünf offene Läufe zweier Typen, ein beendeter und einer, den noch kein Worker gesehen hat."""
@@ -141,7 +160,7 @@ async def test_samples_every_type_open_and_closed(shop: RunningWorker) -> None:
 
 
 async def test_long_closed_runs_are_left_out(shop: RunningWorker) -> None:
-    query = selection.query(timedelta(days=-1), f'TaskQueue = "{shop.task_queue}"')
+    query = selection.query(timedelta(days=-1), f'TaskQueue = "niemand" OR TaskQueue = "{shop.task_queue}"')
     chosen = await selection.select(shop.client, query, 9)
     assert {one.status.name for one in chosen if one.status} == {"RUNNING"}
     assert len(chosen) == 5
@@ -157,6 +176,8 @@ async def test_patched_and_unpatched_runs_are_different_groups(timelapse: Timela
                 patched = found.typed_search_attributes.get(selection.CHANGES)
                 await asyncio.sleep(0.02)
         assert selection.group(found)[3] == {"gruss"}
+        # Ohne Worker-Versionierung nennt das SDK eine Prüfsumme des Codes.
+        assert "unversioned:" in selection.group(found)[2]
 
 
 async def test_a_run_without_a_finished_workflow_task_has_nothing_to_replay(
@@ -311,6 +332,55 @@ async def test_payloads_in_every_corner_are_found(timelapse: Timelapse, tmp_path
         assert "Unbekannt" in text
 
 
+def _payload(text: str) -> Payload:
+    return Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(text).encode())
+
+
+def test_no_corner_keeps_a_text_nobody_allowed() -> None:
+    """Ohne Server: was zu selten ist, um es in einem Lauf zu erzeugen."""
+    history, text = History(), "Anke Petersen, Flensburg"
+    started = history.events.add().workflow_execution_started_event_attributes
+    started.identity = "4711@Petersen"
+    started.header.fields["kunde"].CopyFrom(_payload(text))
+    started.memo.fields["kunde"].CopyFrom(_payload(text))
+    started.search_attributes.indexed_fields["Kunde"].CopyFrom(_payload(text))
+    started.search_attributes.indexed_fields["TemporalChangeVersion"].CopyFrom(_payload("gruss"))
+    started.input.payloads.add(metadata={"encoding": b"binary/plain"}, data=text.encode())
+    started.input.payloads.extend([_payload("egal"), _payload(text)])
+    queue = history.events.add().workflow_task_scheduled_event_attributes.task_queue
+    queue.name, queue.kind = "worker-Petersen:1", TaskQueueKind.TASK_QUEUE_KIND_STICKY
+    failure = history.events.add().activity_task_failed_event_attributes.failure
+    failure.message, failure.stack_trace = text, f"in pay({text!r})"
+    failure.cause.message = text
+    history.events.add().workflow_execution_cancel_requested_event_attributes.cause = text
+    history.events.add().workflow_execution_terminated_event_attributes.reason = text
+    history.events.add().nexus_operation_scheduled_event_attributes.nexus_header["kunde"] = text
+    left = Redactor(frozenset()).redact(history).SerializeToString().decode(errors="replace")
+    assert [word for word in PERSONAL if word in left] == []
+    assert "gruss" in left
+    # Unter einem Namen, der selbst geschwärzt gehört, darf nichts liegen.
+    started.memo.fields["Flensburg"].CopyFrom(_payload(text))
+    with pytest.raises(NotRedactableError, match="„flensburg“ ist geschwärzt"):
+        Redactor(frozenset()).redact(history)
+
+
+async def test_patches_and_local_activities_pass_as_encrypted(timelapse: Timelapse, tmp_path: Path) -> None:
+    """Was der Kern und der Server selbst schreiben, sieht kein Codec; alles andere schon."""
+    client, queue = Client(**{**timelapse.client.config(), "data_converter": ENCRYPTED}), timelapse.task_queue()
+    async with Worker(client, task_queue=queue, workflows=[CornersWorkflow], activities=[greet, refuse]):
+        person = Person("Anke Petersen", "", 1.72, {"ort": "Flensburg"})
+        handle = await client.start_workflow(CornersWorkflow.run, person, id=f"ecken/{queue}", task_queue=queue)
+        await handle.execute_update(CornersWorkflow.tell, "Anke Petersen")
+        async with asyncio.timeout(30):
+            await handle.result()
+    (execution,) = await visible(RunningWorker(client, queue, None), 1)  # type: ignore[arg-type]
+    for keep in (None, frozenset[str]()):
+        folder = tmp_path / str(keep)
+        assert await Exporter(client, [CornersWorkflow], ENCRYPTED, keep).export(execution, folder)
+        assert "core_patch" in all_text(folder)
+        assert await check.check(folder, [CornersWorkflow], ENCRYPTED, say=_silent) == 0
+
+
 async def test_encrypted_histories_stay_encrypted_or_are_decrypted_first(timelapse: Timelapse, tmp_path: Path) -> None:
     config = timelapse.client.config()
     client = Client(**{**config, "data_converter": ENCRYPTED})
@@ -335,6 +405,21 @@ async def test_encrypted_histories_stay_encrypted_or_are_decrypted_first(timelap
     assert "Failed decoding arguments" in "\n".join(said)
     with pytest.raises(NotRedactableError, match="fehlt der Codec"):
         await Exporter(client, WORKFLOWS, CONVERTER, KEEP).export(execution, tmp_path)
+
+
+async def test_own_search_attributes_do_not_pass_as_encrypted() -> None:
+    history = History()
+    started = history.events.add().workflow_execution_started_event_attributes
+    started.search_attributes.indexed_fields["TemporalChangeVersion"].CopyFrom(_payload("gruss"))
+    assert encodings(WorkflowHistory("a", history.events)) == set()
+    started.search_attributes.indexed_fields["Kunde"].CopyFrom(_payload("Petersen"))
+    assert encodings(WorkflowHistory("a", history.events)) == {"json/plain"}
+    # Beim Entschlüsseln bekommt der Codec nur, was er verschlüsselt hat.
+    assert await decoded(WorkflowHistory("a", history.events), ENCRYPTED) == history
+    for encoding in PLAIN:
+        started.search_attributes.indexed_fields["Kunde"].metadata["encoding"] = encoding.encode()
+        with pytest.raises(NotRedactableError, match=encoding):
+            export._encrypted(WorkflowHistory("a", history.events))
 
 
 async def test_plain_payloads_do_not_pass_as_encrypted(shop: RunningWorker, tmp_path: Path) -> None:
@@ -380,7 +465,7 @@ async def test_nothing_to_replay_is_never_green(recorded: Path, tmp_path: Path) 
     assert await check.check(tmp_path, WORKFLOWS, CONVERTER, say=_silent) == 2
     assert await check.check(tmp_path / "fehlt", WORKFLOWS, CONVERTER, say=_silent) == 2
     said: list[str] = []
-    assert await check.check(recorded, WORKFLOWS, CONVERTER, ["SagaWorkflow"], said.append) == 2
+    assert await check.check(recorded, WORKFLOWS, CONVERTER, ["OrderWorkflow", "SagaWorkflow"], said.append) == 2
     assert "keine History von SagaWorkflow" in "\n".join(said)
 
 
@@ -460,7 +545,9 @@ def test_the_pull_request_job_never_reaches_production() -> None:
     [
         (["--workflows", "gibt.es:NICHT"], "„gibt.es:NICHT“ gibt es nicht"),
         (["--workflows", "json"], "„json“ gibt es nicht"),
+        (["--converter", "json:NICHTS"], "„json:NICHTS“ gibt es nicht"),
         (["--ordner", "kaputt"], "steht keine History"),
+        (["--ordner", str(PATTERN.histories), "--verlange", "SagaWorkflow"], "keine History von SagaWorkflow"),
     ],
 )
 async def test_wrong_usage_ends_with_2(
@@ -478,6 +565,30 @@ async def test_a_missing_server_ends_with_2(tmp_path: Path, monkeypatch: pytest.
     done = await _invoke(export.main, "--ordner", str(tmp_path))
     assert done.exit_code == 2
     assert "antwortet nicht" in done.output
+
+
+async def test_the_options_of_the_export_count(
+    shop: RunningWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", shop.client.service_client.config.target_host)
+    asked: list[timedelta] = []
+
+    def query(closed_for: timedelta, extra: str) -> str:
+        asked.append(closed_for)
+        return extra
+
+    # Mit der Uhr zu vergleichen hieße, sich auf die Zeit des Servers zu verlassen; im Zeitraffer geht sie vor.
+    monkeypatch.setattr(selection, "query", query)
+    only = ("--ordner", str(tmp_path), "--query", f'TaskQueue = "{shop.task_queue}"', "--je-gruppe", "1")
+    done = await _invoke(export.main, *only, "--geschlossen-seit-tagen", "3", "--verschluesselt")
+    # Offene Aufträge, offene Retouren, ein beendeter Auftrag; verschlüsselt ist nichts davon.
+    assert (done.exit_code, done.output.count("unverschlüsselte Payloads")) == (1, 3), done.output
+    assert "0 von 3 ausgewählten" in done.output
+    assert asked == [timedelta(days=3)]
+    done = await _invoke(export.main, *only, "--behalten", "fehlt.toml")
+    assert (done.exit_code, "fehlt.toml fehlt" in done.output) == (2, True), done.output
+    done = await _invoke(export.main, *only, "--converter", "json:NICHTS")
+    assert (done.exit_code, "„json:NICHTS“ gibt es nicht" in done.output) == (2, True), done.output
 
 
 async def test_a_wrong_query_ends_with_2(shop: RunningWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,10 @@
 """Das Muster `worker_versionierung`: wer bekommt was – und was geschieht, wenn die Verteilung sich ändert."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +24,7 @@ from kapitel08.worker_versionierung.activities import WarehouseActivities
 from kapitel08.worker_versionierung.book import WarehouseBook
 from kapitel08.worker_versionierung.measure import moved
 from kapitel08.worker_versionierung.models import Inventory, Order
+from kapitel08.worker_versionierung.rollout import Rollout
 from kapitel08.worker_versionierung.scenarios import PATTERN
 from kapitel08.worker_versionierung.version1 import InventoryWorkflow, OrderWorkflow
 from kapitel08.worker_versionierung.wrong import SilentOrderWorkflow
@@ -184,7 +187,8 @@ async def test_rollback_leaves_pinned_orders_where_they_began(timelapse: Timelap
 async def test_a_long_run_moves_before_its_history_is_full(timelapse: Timelapse, tmp_path: Path) -> None:
     one = fleet(timelapse, tmp_path)
     async with one.both():
-        inventory = Inventory("I-1", total=3, per_run=1000, upgrade=True)
+        # Zehn Regale sind schon gezählt; auch das muss der Umzug mitnehmen.
+        inventory = Inventory("I-1", total=13, per_run=1000, upgrade=True, counted=10)
         handle = await one.client.start_workflow(
             InventoryWorkflow.run, inventory, id=f"I-1-{one.deployment}", task_queue=one.deployment
         )
@@ -195,7 +199,10 @@ async def test_a_long_run_moves_before_its_history_is_full(timelapse: Timelapse,
         # Zwei Regale auf einmal: Das zweite zieht ungezählt mit um.
         await handle.signal(InventoryWorkflow.shelf_ready, "A2")
         await handle.signal(InventoryWorkflow.shelf_ready, "A3")
-        assert await result(handle, 30) == 3
+        assert await result(handle, 30) == 13
+        moved_on = await one.client.get_workflow_handle(handle.id).fetch_history()
+        [taken] = moved_on.events[0].workflow_execution_started_event_attributes.input.payloads
+        assert json.loads(taken.data)["upgrade"] is True
         entries = one.book.entries("I-1")
     assert [step for step, _ in entries].count("count_shelf") == 3
     assert entries[0] == ("count_shelf", "1.0")
@@ -215,13 +222,21 @@ def test_every_workflow_says_how_it_moves(module: ModuleType) -> None:
     }
 
 
-async def test_the_worker_reports_its_version(timelapse: Timelapse, tmp_path: Path) -> None:
-    made = worker.create_worker(timelapse.client, tmp_path, "2.0").config()
+def test_the_next_version_keeps_the_correction() -> None:
+    assert version2.OrderWorkflow.carriers == version1_1.OrderWorkflow.carriers
+    assert "CH" not in version1.OrderWorkflow.carriers
+
+
+@pytest.mark.parametrize(("build_id", "module"), [("1.0", version1), ("1.1", version1_1), ("2.0", version2)])
+async def test_the_worker_reports_its_version(
+    build_id: str, module: ModuleType, timelapse: Timelapse, tmp_path: Path
+) -> None:
+    made = worker.create_worker(timelapse.client, tmp_path, build_id).config()
     config = made["deployment_config"]
     assert config is not None
     assert config.use_worker_versioning
-    assert (config.version.deployment_name, config.version.build_id) == (worker.DEPLOYMENT, "2.0")
-    assert made["workflows"] == version2.WORKFLOWS
+    assert (config.version.deployment_name, config.version.build_id) == (worker.DEPLOYMENT, build_id)
+    assert made["workflows"] == module.WORKFLOWS
 
 
 def test_a_step_counts_once_and_for_the_version_that_came_first(tmp_path: Path) -> None:
@@ -241,6 +256,13 @@ def test_the_worker_needs_a_version(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         worker.main()
     assert ended.value.code == 2
     assert "--build-id" in capsys.readouterr().err
+    # argparse prüft einen Standardwert nicht gegen `choices`.
+    monkeypatch.setenv("NORDLICHT_BUILD_ID", "9.9")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:9")
+    with pytest.raises(SystemExit) as ended:
+        worker.main()
+    assert ended.value.code == 2
+    assert "9.9" in capsys.readouterr().err
 
 
 def test_the_worker_says_that_no_server_answers(
@@ -265,6 +287,9 @@ async def test_an_unknown_version_cannot_become_current(timelapse: Timelapse, tm
         )  # fmt: skip
         assert code == 1
         assert "9.9" in output
+        hasty = Rollout(one.client, one.deployment, patience=timedelta(seconds=0.1))
+        with pytest.raises(TimeoutError):
+            await hasty.make_current("9.9")
 
 
 async def test_the_old_rules_are_switched_off(timelapse: Timelapse) -> None:

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import ResetOptions
 from temporalio.api.common.v1 import WorkflowExecution as OneRun
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest, StartBatchOperationRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -82,6 +84,9 @@ def test_the_point_is_the_end_of_the_task_that_scheduled_the_step() -> None:
     assert history.events[point - 1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
     following = history.events[point].activity_task_scheduled_event_attributes
     assert following.activity_type.name == "quote"
+    # Wer den Schritt mehrmals geplant hat, muss vor das erste Mal zurück.
+    later = load(PATTERN.history_file("signal-wieder-angewendet")).events[point:]
+    assert point_before(WorkflowHistory("zweimal", [*history.events, *later]), "quote") == point
     with pytest.raises(NoSuchStepError, match="hat ship nie geplant"):
         point_before(history, "ship")
 
@@ -94,6 +99,11 @@ def test_the_new_history_copies_the_past_and_marks_the_reset() -> None:
     mark = repaired[13].workflow_task_failed_event_attributes
     assert mark.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
     assert mark.failure.message == "ohne Rabatt kassiert"
+
+
+def test_the_till_names_what_it_booked(tmp_path: Path) -> None:
+    till = Till(tmp_path)
+    assert [till.settle("Kasse", "auftrag-1", target) for target in (10_000, 9_000, 9_000)] == [10_000, -1_000, 0]
 
 
 # --- Ein Laden mit Versionen -----------------------------------------------------------------------------------------
@@ -204,15 +214,39 @@ async def test_a_bad_release_is_repaired_in_a_batch(shop: Shop) -> None:
     assert await shop.found(0) == []
 
 
+async def test_the_batch_says_why_how_fast_and_before_which_version() -> None:
+    """Ohne Server: Wie schnell er zurücksetzt, sieht man hinterher keinem Lauf an."""
+    requests: list[StartBatchOperationRequest] = []
+
+    async def start(request: StartBatchOperationRequest) -> None:
+        requests.append(request)
+
+    service = SimpleNamespace(start_batch_operation=start)
+    client: Any = SimpleNamespace(namespace="default", workflow_service=service)
+    run = OneRun(workflow_id="auftrag-1", run_id="eins")
+    job = await repair.reset_batch(client, [run], "v2", "Rabatt vergessen", 5)
+    [request] = requests
+    assert (request.job_id, request.reason, request.max_operations_per_second) == (job, "Rabatt vergessen", 5)
+    assert list(request.executions) == [run]
+    assert request.reset_operation.options == ResetOptions(build_id="v2", current_run_only=True)
+
+
 async def test_runs_of_other_versions_are_not_touched(shop: Shop) -> None:
     async with shop.worker("v1"):
         (untouched,) = await shop.place("N-1")
         await waiting(untouched)
     async with shop.worker("v2"):
+        # Auch wen jemand abgebrochen hat, den belebt niemand wieder.
+        (cancelled,) = await shop.place("N-3")
+        await waiting(cancelled)
+        await cancelled.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await result(cancelled, 30)
         (spoiled,) = await shop.place("N-2", start_signal="packed")
         await shop.paid(1)
         await waiting(spoiled)
     assert [run.workflow_id for run in await shop.found(1)] == [spoiled.id]
+    assert await repair.find_affected(shop.timelapse.client, "v2", "andere-auftraege") == []
 
 
 async def _spoiled(shop: Shop) -> tuple[WorkflowHandle[Any, Any], WorkflowHistory]:
@@ -228,10 +262,21 @@ def _run(history: WorkflowHistory) -> OneRun:
     return OneRun(workflow_id=history.workflow_id, run_id=history.run_id)
 
 
+async def _reasons(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    """Warum ein Lauf zurückgesetzt wurde, wie es in seiner Event History steht."""
+    events = (await handle.fetch_history()).events
+    failed = [event.workflow_task_failed_event_attributes for event in events]
+    reset = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
+    return [one.failure.message for one in failed if one.cause == reset]
+
+
 async def test_a_run_is_reset_only_once(shop: Shop) -> None:
     _, history = await _spoiled(shop)
     client, point = shop.timelapse.client, point_before(history, "quote")
     new = await reset(client, _run(history), point, "einmal")
+    assert await _reasons(shop.latest(history.workflow_id)) == ["einmal"]
+    # Der neue Lauf wartet auf einen Worker; das ist noch kein Scheitern.
+    assert not await repair.stuck(shop.latest(history.workflow_id))
     with pytest.raises(NotLatestError, match=f"läuft schon als {new}"):
         await reset(client, _run(history), point, "noch einmal")
     # Der Server selbst nähme den zweiten Auftrag an.
@@ -401,11 +446,13 @@ async def test_the_command_finds_and_resets(shop: Shop, monkeypatch: pytest.Monk
 
     listed = await invoke("finde", "--version", "v2")
     assert (listed.exit_code, handle.id in listed.output) == (0, True), listed.output
+    assert (await invoke("finde", "--version", "v1")).output == ""
     done = await invoke("setze-zurueck", "--version", "v2", "--grund", "Rabatt vergessen")
     assert (done.exit_code, done.output.startswith("Zurückgesetzt: 1 ")) == (0, True), done.output
     async with asyncio.timeout(30):
         while (await shop.latest(handle.id).describe()).run_id == handle.first_execution_run_id:
             await asyncio.sleep(0.02)
+    assert await _reasons(shop.latest(handle.id)) == ["Rabatt vergessen"]
     assert "Nichts zu tun." in (await invoke("setze-zurueck", "--version", "v2", "--grund", "noch einmal")).output
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     failed = await invoke("finde", "--version", "v2")

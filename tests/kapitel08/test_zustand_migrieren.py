@@ -2,18 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from konto_hilfen import BOOKINGS, NAMES, file_of, record, start, use
+from temporalio import workflow
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import PayloadConverter, default
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
@@ -231,6 +234,15 @@ async def test_bookings_are_confirmed_before_the_move(timelapse: Timelapse, tmp_
     assert [cents for _, _, cents in outbox.mails()] == [1550, 1550, 1550]
 
 
+async def test_an_account_that_closes_while_it_moves_stays_closed(timelapse: Timelapse, tmp_path: Path) -> None:
+    handle, program, _ = await _open(timelapse, tmp_path, 1)
+    await handle.signal(AccountWorkflow.move)
+    await handle.signal(AccountWorkflow.close)
+    async with program:
+        assert (await result(handle))["balance_cents"] == 1250
+    assert (await handle.describe()).run_id == handle.first_execution_run_id
+
+
 async def test_an_account_in_the_newest_form_does_not_move(timelapse: Timelapse, tmp_path: Path) -> None:
     handle, program, outbox = await _open(timelapse, tmp_path, 4)
     async with program:
@@ -285,6 +297,32 @@ async def test_the_search_finds_what_is_outdated_until_it_has_moved(timelapse: T
             await handle.terminate()
 
 
+async def test_one_closed_account_does_not_stop_the_others() -> None:
+    """Ohne Server: Das Konto K-2 schließt zwischen Suche und Signal."""
+    asked: list[tuple[str, Any]] = []
+
+    class Handle:
+        def __init__(self, account: str) -> None:
+            self.account = account
+
+        async def signal(self, name: Any) -> None:
+            asked.append((self.account, name))
+            if self.account == "K-2":
+                raise RPCError("workflow execution already completed", RPCStatusCode.NOT_FOUND, b"")
+
+    class Search:
+        get_workflow_handle = Handle
+
+        async def list_workflows(self, query: str) -> AsyncIterator[Any]:
+            assert query == f"{progress.OUTDATED} AND Filiale = 'Kiel'"
+            for number in ("K-1", "K-2", "K-3"):
+                yield SimpleNamespace(id=number)
+
+    client: Any = Search()
+    assert await move_all(client, "AND Filiale = 'Kiel'") == 2
+    assert asked == [(number, AccountWorkflow.move) for number in ("K-1", "K-2", "K-3")]
+
+
 async def _moved(handle: Any) -> None:
     async with asyncio.timeout(30):
         while schema_of(await _stored(handle)) != CURRENT:
@@ -297,6 +335,15 @@ async def _stored(handle: Any) -> Mapping[str, Any]:
         data: Mapping[str, Any] = json.loads(event.workflow_execution_started_event_attributes.input.payloads[0].data)
         return data
     raise AssertionError
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_full_history_starts_a_new_one(full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Auch ein Konto in neuester Form, das niemand umziehen ließ."""
+    account = AccountWorkflow(ACCOUNTS[4])
+    info = SimpleNamespace(is_continue_as_new_suggested=lambda: full)
+    monkeypatch.setattr(workflow, "info", lambda: info)
+    assert account._leaving() is full
 
 
 def test_the_move_does_not_make_the_state_grow() -> None:
@@ -322,6 +369,7 @@ def test_the_activity_reads_every_form_and_sends_once(sent: Mapping[str, Any], t
     outbox = Outbox(tmp_path)
     for _ in range(2):
         ActivityEnvironment().run(AccountActivities(outbox).confirm_booking, sent)
+    outbox.send("B-1", "joerg@example.org", 1)
     assert outbox.mails() == [("B-1", "joerg@example.org", 3249)]
 
 
@@ -356,6 +404,28 @@ async def test_before_the_move_the_old_code_can_come_back(version: int, timelaps
 
 
 # --- Die Kommandozeile -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("words", "moved"), [([], 0), (["--umziehen"], 1)])
+def test_counting_moves_nobody(
+    words: list[str], moved: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[str] = []
+
+    async def counted(*_: Any) -> int:
+        return 7
+
+    async def move(*_: Any) -> int:
+        calls.append("move")
+        return 5
+
+    monkeypatch.setattr(progress, "connect", counted)
+    monkeypatch.setattr(progress, "outdated", counted)
+    monkeypatch.setattr(progress, "move_all", move)
+    monkeypatch.setattr("sys.argv", ["programm", *words])
+    assert (progress.main(), len(calls)) == (0, moved)
+    lines = ["In alter Form: 7 Konten", "Zum Umzug aufgefordert: 5"]
+    assert capsys.readouterr().out.splitlines() == lines[: 1 + moved]
 
 
 def test_without_folder_or_server_the_programs_say_so(

@@ -7,13 +7,13 @@ derselben Form ersetzt, außer in den Feldern, die eine Liste ausdrücklich erla
 import json
 import re
 import string
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from google.protobuf.message import Message
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload, SearchAttributes
 from temporalio.api.enums.v1 import TaskQueueKind
-from temporalio.api.history.v1 import History, HistoryEvent
+from temporalio.api.history.v1 import History, MarkerRecordedEventAttributes
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter
@@ -37,13 +37,16 @@ async def decoded(history: WorkflowHistory, converter: DataConverter) -> History
     copy = History()
     copy.CopyFrom(History(events=history.events))
     if converter.payload_codec:
+        # Suchattribute und die Daten des Kerns verschlüsselt kein Codec.
         for payload in _payloads(copy):
+            if _encoding(payload) in PLAIN:
+                continue
             payload.CopyFrom((await converter.payload_codec.decode([payload]))[0])
     return copy
 
 
 def encodings(history: WorkflowHistory) -> set[str]:
-    """Die Kodierungen aller Payloads, außer der für „kein Wert“."""
+    """Die Kodierungen aller Nutzwerte, außer der für „kein Wert“."""
     events = History(events=history.events)
     return {_encoding(payload) for payload in _payloads(events)} - {"binary/null"}
 
@@ -109,23 +112,17 @@ class Redactor:
         if isinstance(message, Payload):
             self._payload(message)
             return
-        if isinstance(message, HistoryEvent) and _is_core_marker(message):
-            # Patches und lokale Activities: nur Ergebnis und Fehler sind Nutzwerte.
-            marker = message.marker_recorded_event_attributes
-            for key in marker.details.keys() & {"result"}:
-                self._message(marker.details[key])
-            self._message(marker.failure)
-            return
         if isinstance(message, TaskQueue) and message.kind == STICKY:
             message.name = _blank(message.name)  # darin steckt der Name des Workers
         for field, value in message.ListFields():
-            if isinstance(value, Mapping):
-                for key in value:
-                    # `TemporalChangeVersion` und andere eigene Suchattribute.
-                    if key in self._keep or key.startswith("Temporal"):
+            if isinstance(value, MutableMapping):
+                for key in list(value):
+                    if key in self._keep or _own(message, key):
                         continue
                     if isinstance(value[key], Message):
                         self._message(value[key])
+                    else:
+                        value[key] = _blank(value[key])  # Header eines Nexus-Aufrufs
             elif field.message_type:
                 for one in [value] if isinstance(value, Message) else value:
                     self._message(one)
@@ -179,26 +176,35 @@ def _encoding(payload: Payload) -> str:
     return payload.metadata["encoding"].decode()
 
 
-def _is_core_marker(event: HistoryEvent) -> bool:
-    return event.marker_recorded_event_attributes.marker_name.startswith("core_")
+def _own(message: Message, key: str) -> bool:
+    """Ob Temporal diesen Eintrag selbst schrieb und zum Replay braucht."""
+    if isinstance(message, MarkerRecordedEventAttributes):
+        # Patches und lokale Activities: Von den Daten ist nur das Ergebnis Nutzwert.
+        return message.marker_name.startswith("core_") and key != "result"
+    # `TemporalChangeVersion` und andere eigene Suchattribute.
+    return isinstance(message, SearchAttributes) and key.startswith("Temporal")
 
 
-def _messages(message: Message) -> Iterator[Message]:
-    """Alle Nachrichten in `message`, sie selbst zuerst."""
+def _messages(message: Message, own: bool = True) -> Iterator[Message]:
+    """Alle Nachrichten in `message`, sie selbst zuerst; auf Wunsch ohne Eigenes."""
     yield message
     for field, value in message.ListFields():
         if isinstance(value, Mapping):
-            children = [one for one in value.values() if isinstance(one, Message)]
+            children = [
+                one
+                for key, one in value.items()
+                if isinstance(one, Message) and (own or not _own(message, key))
+            ]
         elif field.message_type:
             children = [value] if isinstance(value, Message) else list(value)
         else:
             continue
         for child in children:
-            yield from _messages(child)
+            yield from _messages(child, own)
 
 
 def _payloads(history: History) -> list[Payload]:
-    return [one for one in _messages(history) if isinstance(one, Payload)]
+    return [one for one in _messages(history, own=False) if isinstance(one, Payload)]
 
 
 def _texts(history: History) -> Iterator[str]:
@@ -210,3 +216,5 @@ def _texts(history: History) -> Iterator[str]:
         for _, value in message.ListFields():
             if isinstance(value, str):
                 yield value
+            elif isinstance(value, Mapping):
+                yield from value  # der Name eines Memos oder Headers

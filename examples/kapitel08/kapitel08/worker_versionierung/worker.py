@@ -102,6 +102,8 @@ def main() -> int:
     )
     parser.add_argument("--ordner", type=Path, default=Path(), help="für das Lagerbuch")
     options = parser.parse_args()
+    if options.build_id not in VERSIONS:  # argparse prüft die Umgebungsvariable nicht
+        parser.error(f"Version „{options.build_id}“ kennt dieser Worker nicht.")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     log.setLevel(logging.INFO)
     try:
