@@ -48,6 +48,11 @@ async def _print(bench: Bench, plans: Mapping[str, Answers]) -> dict[str, Calls]
                 *(worker.attempt("LabelWorkflow", number) for number in plans)
             )
         except Failed as failed:
+            if "antwortet mit 429" in failed.warum:
+                failed.weiter = (
+                    "Die Frist im Workflow ist die eine Hälfte. Die andere: Die Activity muss dem Server sagen, wann der nächste "
+                    "Versuch beginnen soll."
+                )
             if "StartToClose" not in failed.warum:
                 raise
             raise Failed(
@@ -187,6 +192,11 @@ WRONG = (
             ),
         ),
         expected="eine Zahl oder eine Frist",
+    ),
+    Wrong(
+        "nur der Workflow repariert",
+        changes=(("if answer.status == 429:", "if answer.status == 430:"),),
+        expected="Die andere: Die Activity muss dem Server sagen",
     ),
     Wrong(
         "ohne jede Frist",

@@ -168,6 +168,8 @@ async def bombe(bench: Bench) -> None:
             weiter="Wer die Meldung liest, will wissen, welche Grenze galt.",
         )
         await _refused(reader, good[:-20], "abgeschnitten")
+        # Der Inhalt ist noch vollständig; es fehlt nur die Hälfte der Prüfsumme.
+        await _refused(reader, good[:-2], "um zwei Bytes abgeschnitten")
         await _refused(reader, b"kein zlib" * 200, "kein zlib")
         await _there(reader, _sized(LIMIT), f"ein Payload von genau {LIMIT} Bytes")
         large = _sized(LIMIT + 1)
@@ -227,6 +229,11 @@ WRONG = (
             ),
         ),
         expected="eine Bombe",
+    ),
+    Wrong(
+        "Ende nicht geprüft",
+        changes=(("    if not unzip.eof:\n", "    if not content:\n"),),
+        expected="abgeschnitten",
     ),
     Wrong(
         "alles gepackt",
