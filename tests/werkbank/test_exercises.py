@@ -74,6 +74,26 @@ HOSTILE = [
     Hostile("kein defn", SOLUTION.replace("@workflow.defn\n", ""), "workflow:ConfirmOrder", "workflow.defn"),
     Hostile("kein run", SOLUTION.replace("    @workflow.run\n", ""), "workflow.py, Zeile", "@workflow.run"),
     Hostile(
+        "run ohne async",
+        SOLUTION.replace("async def run", "def run").replace("return await", "return"),
+        "workflow.py, Zeile",
+        "`async def run`",
+    ),
+    Hostile(
+        "await vergessen",
+        _body("workflow.sleep(1)", "return 'schreiben-1-NL-1007.txt'"),
+        "Event History",
+        "Auf `sleep` hat niemand gewartet",
+    ),
+    Hostile(
+        "Argument für __init__",
+        SOLUTION.replace(
+            "    @workflow.run\n", "    def __init__(self, order: Order) -> None:\n        pass\n\n    @workflow.run\n"
+        ),
+        "Workflow-Code",
+        "`@workflow.init`",
+    ),
+    Hostile(
         "os._exit im Workflow",
         f"import os\n{_body('with workflow.unsafe.sandbox_unrestricted():', '    os._exit(0)')}",
         "Prozess Ihres Workers",

@@ -253,10 +253,19 @@ class Running:
                 raise failed from None
             cause = error.__cause__ or error
             text = cause.message if isinstance(cause, FailureError | RPCError) else str(cause) or type(cause).__name__
+            if "already completed" in text:
+                raise Failed(
+                    wo=what,
+                    warum=f"Der Workflow ist schon zu Ende ({text}).",
+                    weiter="Sehen Sie nach, warum `run` zurückkehrt. Soll nur eine neue History beginnen, braucht es "
+                    "`workflow.continue_as_new`.",
+                ) from None
             raise Failed(
                 wo=what,
-                warum=f"Der Workflow beantwortet sie nicht: {text}",
-                weiter="Prüfen Sie, ob die Methode ihren Decorator trägt und genau so heißt.",
+                warum="Vom Workflow kommt keine Antwort: "
+                + (f"Nach {LIMIT:g} s wartet der Fragende noch." if isinstance(error, TimeoutError) else text),
+                weiter="Prüfen Sie, ob die Methode ihren Decorator trägt und genau so heißt."
+                + " Ein `await` in ihr hält auch den auf, der fragt." * isinstance(error, TimeoutError),
             ) from None
 
     async def reached(self, handle: WorkflowHandle[Any, Any], event: str, times: int = 1) -> None:
@@ -589,8 +598,14 @@ class Bench:
         for pending in raw.pending_activities:
             unlimited = pending.maximum_attempts == 0
             missing = "is not registered" in pending.last_failure.message
+            # Auch mit einer Grenze: Der Workflow kann danach immer neue Aufrufe beginnen.
+            slip = (
+                pending.last_failure.application_failure_info.type in _SLIPS
+                and _place(self.source, pending.last_failure.stack_trace) != ""
+                and pending.attempt > 1
+            )
             if pending.HasField("last_failure") and (
-                final or missing or (unlimited and pending.attempt > HOPELESS_ATTEMPT)
+                final or missing or slip or (unlimited and pending.attempt > HOPELESS_ATTEMPT)
             ):
                 return _activity_fails(pending, self.source)
             elsewhere = pending.activity_options.task_queue.name != queue
@@ -668,6 +683,20 @@ _ADVICE = (
         "Nennen Sie die Activity ohne Klammern, und geben Sie ihr Argument als zweites an.",
     ),
     ("() takes from 1 to 2 positional arguments", "Mehrere Argumente einer Activity stehen zusammen in `args=[…]`."),
+    (
+        "object has no attribute '_",
+        "Legen Sie das Attribut in `__init__` an. Im Workflow kann ein Signal noch vor der ersten Zeile von `run` "
+        "eintreffen.",
+    ),
+    (
+        "from an update handler",
+        "Der Handler ändert nur den Zustand; `run` wartet darauf und ruft dann `workflow.continue_as_new` auf.",
+    ),
+    (
+        "__init__() missing",
+        "Das Argument des Workflows bekommt nur ein `__init__` mit `@workflow.init`; ohne diese Zeile darf es keins "
+        "verlangen.",
+    ),
     (
         "Failed decoding arguments",
         "Ein Wert passt nicht zu dem Typ, den die Signatur nennt. Vergleichen Sie, was übergeben und was zurückgegeben "
@@ -780,8 +809,13 @@ def _activity_fails(pending: Any, source: Path) -> Failed:
     )
     return Failed(
         wo=wo,
-        warum=f"Sie scheitert immer wieder, zuletzt im Versuch {pending.attempt - 1}: {message.rstrip('.')}. Ohne "
-        "Grenze wiederholt Temporal sie ohne Ende.",
+        warum=f"Sie scheitert immer wieder, zuletzt im Versuch {pending.attempt - 1}: "
+        f"{f'{kind}: ' * (kind in _SLIPS)}{message.rstrip('.')}. "
+        + (
+            f"Nach {pending.maximum_attempts} Versuchen gibt Temporal auf, und der Workflow entscheidet."
+            if pending.maximum_attempts
+            else "Ohne Grenze wiederholt Temporal sie ohne Ende."
+        ),
         weiter=_known_advice(message) or fix,
     )
 

@@ -185,6 +185,8 @@ def _advice(error: BaseException) -> str:
             "Was auf oberster Ebene steht, führt auch die Sandbox aus. Dateien, Zufall und die Uhr des Rechners "
             "gehören nicht dorthin; lesen Sie eine Datei in einer Activity."
         )
+    if "must be an async function" in str(error):
+        return "Schreiben Sie `async def run`; nur dann darf der Workflow mit `await` warten."
     if "workflow.run" in str(error) or "workflow.defn" in str(error):
         return "Eine Workflow-Klasse braucht `@workflow.defn` und genau eine Methode mit `@workflow.run`."
     return "Beim Laden einer Datei soll nichts geschehen, was scheitern kann; verschieben Sie es in eine Funktion."

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import re
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,6 +20,11 @@ CHECK_LIMIT = 90.0
 """So viele Sekunden Echtzeit hat eine einzelne Prüfung."""
 
 LAST_LINES = 8
+_FORGOTTEN = re.compile(r"coroutine '([^']+)' was never awaited")
+_SDK_WARNING = re.compile(
+    r"^.*coroutine '_WorkflowInstanceImpl.*\n .*\n|^RuntimeWarning: Enable tracemalloc.*\n", re.MULTILINE
+)
+"""Was Python über Coroutinen des SDK sagt, wenn ein Workflow-Task scheitert, und ein Rat, der hier nicht hilft."""
 _KINDS = {int: "eine ganze Zahl", float: "eine Zahl", str: "ein Text", bool: "true oder false", list: "eine Liste"}
 
 
@@ -79,7 +85,12 @@ async def check(exercise: Exercise, source: Path, timelapse: Timelapse) -> Outco
             bench = Bench(own, exercise.folder, copy, folder)
             failure = await _attempt(step, bench)
             if failure is not None:
-                return Outcome(exercise, tuple(passed), step.name, step.title, failure, _tail(bench.output))
+                lines = _tail(bench.output)
+                if forgotten := _FORGOTTEN.search("\n".join(lines)):
+                    failure.weiter += (
+                        f" Python warnt außerdem: Auf `{forgotten[1]}` hat niemand gewartet. Steht davor ein `await`?"
+                    )
+                return Outcome(exercise, tuple(passed), step.name, step.title, failure, lines)
             passed.append(step.title)
         return Outcome(exercise, tuple(passed))
 
@@ -177,5 +188,5 @@ def _compare(question: Question, answer: Any, truth: Mapping[str, Any]) -> None:
 def _tail(output: Path) -> tuple[str, ...]:
     if not output.is_file():
         return ()
-    lines = output.read_bytes()[-4000:].decode(errors="replace").split("\n")
+    lines = _SDK_WARNING.sub("", output.read_bytes()[-4000:].decode(errors="replace")).split("\n")
     return tuple([text for line in lines if (text := "".join(filter(str.isprintable, line)).rstrip())][-LAST_LINES:])

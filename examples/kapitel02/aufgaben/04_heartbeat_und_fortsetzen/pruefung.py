@@ -20,8 +20,8 @@ from dauerlauf.faults import give_up_attempt
 ROWS, BROKEN = 120, 60
 LAG = 10
 """So viele Heartbeats darf der Stand beim Server nachhinken, bevor der Worker stirbt."""
-BEATS = 10.0
-"""So viele Sekunden wartet die Prüfung auf den Stand, bevor sie den Worker trotzdem tötet."""
+BEATS, SILENCE = 10.0, 4.0
+"""So viele Sekunden wartet die Prüfung auf den Stand und auf den ersten Heartbeat, bevor sie den Worker trotzdem tötet."""
 
 # Sonst drosselt das SDK Heartbeats auf 80 % des Timeouts, und die Prüfung müsste warten.
 PACE = {
@@ -68,12 +68,25 @@ async def fortsetzen(bench: Bench) -> None:
         "workflow:ImportPrices", activities=[desk], **PACE
     ) as worker:
         run = await worker.execute("ImportPrices", ROWS)
+    attempts = run.attempts("import_rows")
+    expect(
+        len(attempts) == 1,
+        wo="Event History, ActivityTaskScheduled",
+        warum=f"Dort stehen diese Activities: {', '.join(run.activities) or 'keine'}. Erwartet ist `import_rows`, genau einmal.",
+        weiter="Lassen Sie den Namen und den einen Aufruf, wie sie sind. Wiederholen soll Temporal.",
+    )
+    expect(
+        attempts != [1],
+        wo="Event History, ActivityTaskStarted, Feld „attempt“",
+        warum=f"Es gab nur einen Versuch, obwohl das Lager Zeile {BROKEN} einmal abgelehnt hat. Ihr Code behält den Fehler für sich.",
+        weiter="Lassen Sie die Ausnahme aus der Activity hinaus. Dann beginnt Temporal einen neuen Versuch, auch in einem anderen Prozess.",
+    )
     _complete(bench.folder, run)
     calls = Counter(_rows(bench.folder, "calls"))
     twice = sorted(row for row, count in calls.items() if count > 1 and row != BROKEN)
     expect(
         not twice,
-        wo=f"Protokoll des Lagers, Versuch {run.attempts('import_rows')[-1]}",
+        wo=f"Protokoll des Lagers, Versuch {attempts[-1]}",
         warum=f"Gescheitert war nur Zeile {BROKEN}, doppelt angefragt wurden auch: "
         f"{_span(twice)}; {calls.total()} Anfragen statt {ROWS + 1}.",
         weiter="Der Versuch begann vor der Zeile, die an der Reihe war. Prüfen Sie, was im letzten Heartbeat steht und "
@@ -107,7 +120,8 @@ async def frist(bench: Bench) -> None:
         + (
             "So lange schweigt ein toter Worker, bevor der Server den Versuch aufgibt; verlangt sind höchstens 30 s."
             if silence
-            else "Ohne dieses Timeout bemerkt der Server den Tod erst mit dem Start-to-Close-Timeout, nach 2 h."
+            else "Ohne dieses Timeout bemerkt der Server den Tod erst mit dem Start-to-Close-Timeout, nach "
+            f"{scheduled.start_to_close_timeout.ToTimedelta().total_seconds():g} s."
         ),
         weiter="Sagen Sie beim Aufruf der Activity, wie lange sie schweigen darf.",
     )
@@ -120,16 +134,27 @@ async def frist(bench: Bench) -> None:
     )
 
 
-async def _server_knows(handle: WorkflowHandle[Any, Any], row: int) -> None:
-    """Wartet, bis im letzten Heartbeat eine Zahl ab `row` steht, in welcher Form auch immer."""
-    deadline = time.monotonic() + BEATS
+async def _server_knows(
+    handle: WorkflowHandle[Any, Any], row: int, folder: Path
+) -> bool:
+    """Wartet, bis im letzten Heartbeat eine Zahl ab `row` steht, in welcher Form auch immer.
+
+    `False`, wenn der Server auch dann keinen Heartbeat kennt, wenn der Import schon in der gestörten Zeile hängt.
+    """
+    heard, deadline, silent = False, time.monotonic() + BEATS, 0.0
     while time.monotonic() < deadline:
         description = await handle.describe()
         for pending in description.raw_description.pending_activities:
             text = b" ".join(one.data for one in pending.heartbeat_details.payloads)
+            heard = heard or pending.HasField("last_heartbeat_time")
             if any(int(number) >= row for number in re.findall(rb"\d+", text)):
-                return
+                return True
+        if not silent and BROKEN in _rows(folder, "calls"):
+            silent = time.monotonic() + SILENCE
+        if silent and not heard and time.monotonic() > silent:
+            break
         await asyncio.sleep(0.05)
+    return heard
 
 
 async def tod(bench: Bench) -> None:
@@ -139,7 +164,7 @@ async def tod(bench: Bench) -> None:
         "workflow:ImportPrices", activities=[desk], **PACE
     ) as first:
         handle = await first.start("ImportPrices", ROWS)
-        await _server_knows(handle, BROKEN - LAG)
+        heard = await _server_knows(handle, BROKEN - LAG, bench.folder)
         first.kill()
         async with bench.worker(
             "workflow:ImportPrices",
@@ -160,8 +185,12 @@ async def tod(bench: Bench) -> None:
         wo=f"Protokoll des Lagers, nach dem Tod des Workers in Zeile {BROKEN}",
         warum=f"Der zweite Worker begann mit Zeile {run.result}; doppelt angefragt wurden: "
         f"{_span(twice)}; {calls.total()} Anfragen statt etwa {ROWS + 1}. In seinem Prozess fehlte der Stand, den "
-        "der erste hatte.",
-        weiter="Bewahren Sie den Stand dort auf, wo auch ein anderer Prozess ihn findet: im Heartbeat.",
+        "der erste hatte."
+        + " Vom ersten kam kein einziger Heartbeat an."
+        * (not heard),
+        weiter="Bewahren Sie den Stand dort auf, wo auch ein anderer Prozess ihn findet: im Heartbeat."
+        + " Eine Activity mit `async def`, die blockiert, kommt nicht dazu, ihn abzuschicken; hier gehört `def` hin."
+        * (not heard),
     )
 
 
@@ -208,8 +237,24 @@ WRONG = (
         expected="In seinem Prozess fehlte der Stand",
     ),
     Wrong(
+        "Fehler verschluckt",
+        changes=(
+            (
+                WORK,
+                "            try:\n                self._warehouse.book(row)\n            except ConnectionError:\n"
+                "                self._warehouse.book(row)\n            activity.heartbeat(row + 1)\n",
+            ),
+        ),
+        expected="Ihr Code behält den Fehler für sich",
+    ),
+    Wrong(
+        "async def, aber blockierend",
+        changes=(("    def import_rows", "    async def import_rows"),),
+        expected="hier gehört `def` hin",
+    ),
+    Wrong(
         "ohne Timeout",
         changes=(("            heartbeat_timeout=timedelta(seconds=20),\n", ""),),
-        expected="nach 2 h",
+        expected="nach 7200 s",
     ),
 )

@@ -1,5 +1,6 @@
 """Prüfungen zu „Import in der Sandbox“."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,13 +46,16 @@ async def tarif(bench: Bench) -> None:
             else "Rechnen Sie mit dem, was sie zurückgibt."
         ),
         weiter="Sehen Sie nach, auf welchem der beiden Wege `workflow.py` die Klasse lädt und auf welchem `tarife.py`. Auch der Umweg "
-        "über ein drittes Modul zählt, und wer zuerst lädt, bestimmt.",
+        "über ein drittes Modul zählt, und wer zuerst lädt, bestimmt."
+        if run.result == 2 * STANDARD
+        else "Sehen Sie nach, welche Klasse `add` anlegt, wenn `express` wahr ist und wenn nicht, und ob jedes Paket einmal zählt.",
     )
 
 
 async def laeufe(bench: Bench) -> None:
     """Jeder Lauf rechnet nur seine eigenen Pakete ab, auch wenn mehrere zugleich laufen."""
-    async with bench.worker(WORKFLOW) as worker:
+    # Ohne Cache spielt der Worker jeden Lauf bei jedem Workflow-Task von vorn ab.
+    async with bench.worker(WORKFLOW, max_cached_workflows=0) as worker:
         one, two = await together(
             *(worker.start("CollectParcels", name) for name in ("Kröger", "Özdemir"))
         )
@@ -70,9 +74,10 @@ async def laeufe(bench: Bench) -> None:
         expect(
             run.result == right,
             wo=f"Rechnung an {name}",
-            warum=f"Sie lautet auf {run.result} statt {right} Cent für {parcels} Pakete. Drei Läufe teilten sich einen Worker; "
-            "einer sieht, was ein anderer sich gemerkt hat.",
-            weiter="Ein durchgereichtes Modul gibt es im Prozess nur einmal. Wo muss stehen, was nur einem Lauf gehört?",
+            warum=f"Sie lautet auf {run.result} statt {right} Cent für {parcels} Pakete. Drei Läufe teilten sich einen Worker, "
+            "und er spielte jeden mehrmals von vorn ab (Replay). Einer sieht, was ein anderer oder das vorige Abspielen sich gemerkt hat.",
+            weiter="Ein durchgereichtes Modul gibt es im Prozess nur einmal, und ein Replay füllt es noch einmal. Wo muss stehen, was nur "
+            "einem Lauf gehört?",
         )
 
 
@@ -83,7 +88,21 @@ async def einmal_geladen(bench: Bench) -> None:
         for handle in handles:
             await _add(worker, handle, [True])
         await together(*(_close(worker, handle) for handle in handles))
+    expect(
+        not re.search(
+            r"sandboxed\s*=\s*False", (bench.source / "workflow.py").read_text()
+        ),
+        wo="workflow.py, `@workflow.defn`",
+        warum="`sandboxed=False` schaltet die Sandbox ab. Dann fällt auch ein Import nicht mehr auf, der beim Replay etwas anderes liefert.",
+        weiter="Lassen Sie die Sandbox an, und reichen Sie nur die Module durch, die sie nicht zu prüfen braucht.",
+    )
     loads = bench.output.read_text().count("Tariftafel geladen")
+    expect(
+        loads > 0,
+        wo="Ausgabe Ihres Workers, Zeilen „Tariftafel geladen“",
+        warum="Die Zeile fehlt: Niemand lädt `tarife.py`. Der Preis steht also an einer zweiten Stelle und veraltet dort.",
+        weiter="Rechnen Sie mit `tarife.cents`; die Datei ist richtig.",
+    )
     expect(
         loads == 1,
         wo="Ausgabe Ihres Workers, Zeilen „Tariftafel geladen“",
@@ -118,7 +137,7 @@ WRONG = (
     Wrong(
         "alles durchgereicht",
         changes=(IMPORT, SHARED, MODULE),
-        expected="einer sieht, was ein anderer sich gemerkt hat",
+        expected="Einer sieht, was ein anderer",
     ),
     Wrong(
         "Merkzettel am Ende geleert",
@@ -144,5 +163,40 @@ WRONG = (
             ),
         ),
         expected="Es gibt zwei Klassen dieses Namens",
+    ),
+    Wrong(
+        "Merkzettel je Lauf, aber im Modul",
+        changes=(
+            IMPORT,
+            (
+                NOTES,
+                "        self._notes = merkzettel.NOTES[workflow.info().workflow_id]\n",
+            ),
+            (
+                MODULE[0],
+                f"{MODULE[0]}\n\nNOTES: defaultdict[str, Notes] = defaultdict(Notes)\n",
+            ),
+            (
+                "from dataclasses import",
+                "from collections import defaultdict\nfrom dataclasses import",
+            ),
+        ),
+        expected="ein Replay füllt es noch einmal",
+    ),
+    Wrong(
+        "Sandbox abgeschaltet",
+        changes=(("@workflow.defn\n", "@workflow.defn(sandboxed=False)\n"),),
+        expected="schaltet die Sandbox ab",
+    ),
+    Wrong(
+        "Preis nachgebaut",
+        changes=(
+            ("    import tarife\n", ""),
+            (
+                "tarife.cents(parcel)",
+                "(990 if isinstance(parcel, Express) else 490)",
+            ),
+        ),
+        expected="Niemand lädt `tarife.py`",
     ),
 )

@@ -123,10 +123,16 @@ async def diagnose(bench: Bench) -> None:
             weiter=f"Suchen Sie in {file} die Events mit dem Typ WORKFLOW_EXECUTION_SIGNALED.",
         )
         expect(
-            given == truth,
+            isinstance(given, list) and all(isinstance(one, int) for one in given),
             wo=wo,
-            warum=f"Sie nennen {given}. {file} hat {len(truth)} Signal-Events, zu deren Zahlung es danach kein "
-            "ActivityTaskScheduled gibt.",
+            warum=f"Dort steht {given!r}, erwartet ist eine Liste von Event-Nummern.",
+            weiter="Schreiben Sie die Nummern in eckige Klammern, auch eine einzelne, etwa [3].",
+        )
+        expect(
+            sorted(given) == truth,
+            wo=wo,
+            warum=f"Sie nennen {given}. Zu so vielen Signalen in {file} gibt es danach kein "
+            f"ActivityTaskScheduled mit ihrer Zahlung: {len(truth)}.",
             weiter="Vergleichen Sie jedes Signal mit den Eingaben der Activities hinter ihm.",
         )
 
@@ -299,6 +305,11 @@ WRONG = (
     Wrong(
         "ein verlorenes Signal übersehen",
         changes=(("[10, 14]", "[14]"),),
-        expected="lauf_b.json hat 2 Signal-Events",
+        expected="mit ihrer Zahlung: 2",
+    ),
+    Wrong(
+        "eine Zahl statt einer Liste",
+        changes=(("a_verloren = [2]", "a_verloren = 2"),),
+        expected="auch eine einzelne",
     ),
 )

@@ -1,5 +1,6 @@
 """Prüfungen zu „Die Gutschrift kommt doppelt“."""
 
+import re
 import sqlite3
 import uuid
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ def _expect_one_refund_each(
                 refunds,
                 wo=f"Buch der Bank, {means} zum Auftrag {order}, {moment}",
                 warum=f"Abgebucht sind {_euro(cents)}, gutgeschrieben ist nichts. So sieht es aus, wenn `refund` einen "
-                "Schlüssel nennt, den die Bank schon von einer anderen Buchung kennt.",
+                "Schlüssel nennt, den die Bank schon von einer anderen Buchung kennt, oder wenn es gar nicht bucht.",
                 weiter="Der Schlüssel muss die Aufträge unterscheiden und in einem Auftrag jede Zahlung, auch zwei gleich hohe.",
             )
             expect(
@@ -124,6 +125,16 @@ async def runde_verloren(bench: Bench) -> None:
 
 async def worker_stirbt(bench: Bench) -> None:
     """Stirbt der Worker nach der Gutschrift, wird trotzdem nur einmal erstattet."""
+    # Die Prozesse der Prüfung stammen vom selben ab und würfeln gleich; im Betrieb tun sie es nicht.
+    expect(
+        not re.search(
+            r"(?<![\w.])hash\(", (bench.source / "activities.py").read_text()
+        ),
+        wo="activities.py, `hash(…)`",
+        warum="Für Texte gibt `hash` in jedem Prozess etwas anderes zurück (PYTHONHASHSEED). Der zweite Worker nennt der Bank einen "
+        "neuen Schlüssel, und sie bucht noch einmal.",
+        weiter="Nehmen Sie den Text selbst als Schlüssel.",
+    )
     book = _open_book(bench)
     desk = ("activities:Desk", str(book))
     async with bench.worker(
@@ -170,6 +181,11 @@ WRONG = (
         "Auftrag und Betrag",
         changes=((KEY, 'f"{order_id}/{cents}/gutschrift"'),),
         expected="Geschenkkarte 1 zum Auftrag NL-1",
+    ),
+    Wrong(
+        "hash als Schlüssel",
+        changes=((KEY, "str(hash((activity.info().workflow_id, means)))"),),
+        expected="in jedem Prozess etwas anderes",
     ),
     Wrong(
         "derselbe Schlüssel wie die Abbuchung",

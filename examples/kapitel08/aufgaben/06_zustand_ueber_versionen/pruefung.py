@@ -60,7 +60,8 @@ def _expect_state(found: Any, wanted: Data, wo: str, weiter: str = FIELDS) -> No
     different = [
         f"{name} ist {found.get(name)!r} statt {wanted.get(name)!r}"
         for name in wanted | found
-        if found.get(name) != wanted.get(name)
+        # 3278.0 == 3278, aber Cent sind ganze Zahlen.
+        if repr(found.get(name)) != repr(wanted.get(name))
     ]
     expect(not different, wo=wo, warum="; ".join(different) + ".", weiter=weiter)
 
@@ -118,7 +119,28 @@ async def alter_lauf(bench: Bench) -> None:
 
 async def umzug(bench: Bench) -> None:
     """Nach drei Buchungen zieht das Konto in Form 3 um und vergisst keine Nummer."""
-    async with bench.worker(WORKFLOW) as worker:
+    queue = bench.task_queue()
+    # Noch hört kein Worker; alle vier Buchungen kommen mit dem ersten Workflow-Task.
+    full = await bench.timelapse.client.start_workflow(
+        "AccountWorkflow",
+        OWNER | {"balance": 100.0},
+        id=f"{queue}-vier",
+        task_queue=queue,
+    )
+    for number in ("B-1", "B-2", "B-3", "B-4"):
+        await full.signal("book", {"number": number, "amount": 1.0})
+    async with bench.worker(WORKFLOW, task_queue=queue) as worker:
+        expect(
+            await _moved(
+                worker.client.get_workflow_handle(
+                    full.id, run_id=full.first_execution_run_id
+                )
+            ),
+            wo="Event History, vier Buchungen auf einmal",
+            warum="Der Lauf geht weiter. `wait_condition` sieht erst nach, wenn alle Signale eines Workflow-Tasks verarbeitet sind; "
+            "da sind es schon vier.",
+            weiter="Fragen Sie nach mindestens drei Buchungen, nicht nach genau drei.",
+        )
         handle = await worker.start("AccountWorkflow", OWNER | {"balance": 100.0})
         for number, euros in (("B-1", 19.99), ("B-2", 0.29), ("B-3", 1.15)):
             await handle.signal("book", {"number": number, "amount": euros})
@@ -154,7 +176,7 @@ async def _moved(first: WorkflowHandle[Any, Any]) -> bool:
     async with asyncio.timeout(30):
         async for event in first.fetch_history_events(wait_new_event=True):
             signals += event_name(event) == "WorkflowExecutionSignaled"
-            if signals == 3 and event_name(event) in SEEN:
+            if signals >= 3 and event_name(event) in SEEN:
                 break
     return (await first.describe()).status == WorkflowExecutionStatus.CONTINUED_AS_NEW
 
@@ -183,6 +205,16 @@ async def zu_neu(bench: Bench) -> None:
         async for event in handle.fetch_history_events(wait_new_event=True):
             if event_name(event) in endings:
                 break
+        booking = {"schema": 4, "number": "B-9", "amount_minor": 1999}
+        known = await worker.start(
+            "AccountWorkflow",
+            OWNER | {"balance": 12.5},
+            start_signal="book",
+            start_signal_args=[booking],
+        )
+        async for reaction in known.fetch_history_events(wait_new_event=True):
+            if event_name(reaction) in (*endings, "WorkflowTaskCompleted"):
+                break
     expect(
         event_name(event) == "WorkflowTaskFailed",
         wo=f"Ein Konto in Form 4 mit 12,50 dänischen Kronen, Event {event.event_id}",
@@ -190,6 +222,14 @@ async def zu_neu(bench: Bench) -> None:
         "wissen, was Form 4 bedeutet, und ein beendetes Konto setzt niemand fort.",
         weiter="Prüfen Sie die Nummer der Form, ehe Sie ein Feld lesen, und werfen Sie einen Fehler, der nur den "
         "Workflow-Task scheitern lässt.",
+    )
+    expect(
+        event_name(reaction) == "WorkflowTaskFailed",
+        wo=f"Eine Buchung in Form 4 für ein Konto in Form 1, Event {reaction.event_id}",
+        warum=f"Dort steht {event_name(reaction)}: Ihr Code hat die Buchung abgehakt, ohne sie zu verstehen. Mit dem nächsten "
+        "Continue-As-New ist sie verloren.",
+        weiter="Behandeln Sie ein zu neues Signal wie eine zu neue Eingabe: Nur der Workflow-Task scheitert, und neuerer Code "
+        "bekommt es noch einmal.",
     )
 
 
@@ -204,6 +244,21 @@ WRONG = (
         "abgeschnitten statt gerundet",
         changes=((ROUND, "int(lifted.pop(euros) * 100)"),),
         expected="balance_cents ist 1998 statt 1999",
+    ),
+    Wrong(
+        "Cent als Kommazahl",
+        changes=((ROUND, "lifted.pop(euros) * 100"),),
+        expected="balance_cents ist 1998.9",
+    ),
+    Wrong(
+        "zu neue Buchung übergangen",
+        changes=(
+            (
+                "        booking = read(sent)\n",
+                '        if sent.get("schema", 1) > CURRENT:\n            return\n        booking = read(sent)\n',
+            ),
+        ),
+        expected="abgehakt, ohne sie zu verstehen",
     ),
     Wrong(
         "Eingabe erst in run gelesen",
@@ -223,6 +278,11 @@ WRONG = (
         "Nummern beim Umzug vergessen",
         changes=((MOVE, 'workflow.continue_as_new(self._account | {"booked": []})'),),
         expected="booked ist [] statt ['B-1', 'B-2', 'B-3']",
+    ),
+    Wrong(
+        "auf genau drei Buchungen gewartet",
+        changes=((">= BOOKINGS_PER_RUN", "== BOOKINGS_PER_RUN"),),
+        expected="nicht nach genau drei",
     ),
     Wrong(
         "zu neue Form einfach gelesen",

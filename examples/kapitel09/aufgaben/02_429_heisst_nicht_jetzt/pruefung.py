@@ -48,6 +48,11 @@ async def _print(bench: Bench, plans: Mapping[str, Answers]) -> dict[str, Calls]
                 *(worker.attempt("LabelWorkflow", number) for number in plans)
             )
         except Failed as failed:
+            if "antwortet mit 429" in failed.warum:
+                failed.weiter = (
+                    "Die Frist im Workflow ist die eine Hälfte. Die andere: Die Activity muss dem Server sagen, wann der nächste "
+                    "Versuch beginnen soll."
+                )
             if "StartToClose" not in failed.warum:
                 raise
             raise Failed(
@@ -115,8 +120,10 @@ async def geduld(bench: Bench) -> None:
         expect(
             one.run.status == "COMPLETED",
             wo=f"Auftrag {number}, Status des Workflows",
-            warum=f"Er endet {one.run.status} nach {len(one.calls)} Anrufen, obwohl der Dienst nur um Geduld bat: {one.run.reason}",
-            weiter="Siebenmal 20 Minuten sind gut zwei Stunden. Was begrenzt hier, eine Zahl oder eine Frist?",
+            warum=f"Er endet {one.run.status}, obwohl der Dienst nur um Geduld bat: {one.run.reason} Anrufe bis dahin: {len(one.calls)}.",
+            weiter="Nach dem ersten Versuch kam keiner mehr. Eine 429 ist kein endgültiger Fehler; lassen Sie sie wiederholen."
+            if len(one.calls) == 1
+            else "Siebenmal 20 Minuten sind gut zwei Stunden. Was begrenzt hier, eine Zahl oder eine Frist?",
         )
         expect(
             one.run.activities == ["print_label"],
@@ -155,6 +162,17 @@ async def grenzen(bench: Bench) -> None:
         "Bisher kam der zweite Anruf nach einer Sekunde.",
         weiter="Die Pause des Dienstes gilt nur bei 429; für alles andere bleibt die Retry-Policy zuständig.",
     )
+    growth = min(
+        event.activity_task_scheduled_event_attributes.retry_policy.backoff_coefficient
+        for event in broken.run.history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    )
+    expect(
+        growth > 1,
+        wo="Auftrag NL-5, Event ActivityTaskScheduled, retryPolicy",
+        warum=f"Dort steht backoffCoefficient {growth:g}: Nach einer 500 bleibt jede Pause so lang wie die vorige. Bisher wuchs sie.",
+        weiter="Begrenzen Sie nichts an der Retry-Policy, was nur 429 betrifft.",
+    )
     expect(
         wrong.run.status == "FAILED" and len(wrong.calls) == 1,
         wo="Auftrag NL-6, falsche Adresse (422)",
@@ -187,6 +205,30 @@ WRONG = (
             ),
         ),
         expected="eine Zahl oder eine Frist",
+    ),
+    Wrong(
+        "nur der Workflow repariert",
+        changes=(("if answer.status == 429:", "if answer.status == 430:"),),
+        expected="Die andere: Die Activity muss dem Server sagen",
+    ),
+    Wrong(
+        "429 als endgültiger Fehler",
+        changes=((DELAY, f"non_retryable=True, {DELAY}"),),
+        expected="Eine 429 ist kein endgültiger Fehler",
+    ),
+    Wrong(
+        "Pause wächst nicht mehr",
+        changes=(
+            (
+                DEADLINE,
+                f"{DEADLINE}            retry_policy=RetryPolicy(backoff_coefficient=1.0),\n",
+            ),
+            (
+                "from temporalio import workflow\n",
+                "from temporalio import workflow\nfrom temporalio.common import RetryPolicy\n",
+            ),
+        ),
+        expected="backoffCoefficient 1",
     ),
     Wrong(
         "ohne jede Frist",

@@ -168,7 +168,20 @@ async def bombe(bench: Bench) -> None:
             weiter="Wer die Meldung liest, will wissen, welche Grenze galt.",
         )
         await _refused(reader, good[:-20], "abgeschnitten")
+        # Der Inhalt ist noch vollständig; es fehlt nur die Hälfte der Prüfsumme.
+        await _refused(reader, good[:-2], "um zwei Bytes abgeschnitten")
         await _refused(reader, b"kein zlib" * 200, "kein zlib")
+        more = zlib.compress(_sized(LIMIT + 1).SerializeToString())
+        await _refused(reader, more, f"{LIMIT + 1} Bytes")
+        plain = _json("nicht versiegelt").SerializeToString()
+        kind, _, _ = await reader.call("messung:open_measured", plain)
+        expect(
+            kind == "ValueError",
+            wo="codec.py, `decode`: ein Payload ohne Siegel",
+            warum=f"Verlangt ist ein `ValueError`; es kam {kind or 'kein Fehler'}. Wer so öffnet, nimmt auch, was niemand "
+            "versiegelt hat.",
+            weiter="Geben Sie jeden Payload zuerst an `EncryptionCodec().decode`; er prüft das Siegel.",
+        )
         await _there(reader, _sized(LIMIT), f"ein Payload von genau {LIMIT} Bytes")
         large = _sized(LIMIT + 1)
         answer: Any = await reader.ask(
@@ -227,6 +240,33 @@ WRONG = (
             ),
         ),
         expected="eine Bombe",
+    ),
+    Wrong(
+        "Unversiegeltes durchgelassen",
+        changes=(
+            (
+                "[unpack(payload) for payload in await self._seal.decode(payloads)]",
+                "[\n            unpack((await self._seal.decode([one]))[0])\n"
+                '            if one.metadata.get("encoding") == b"binary/encrypted"\n'
+                "            else one\n            for one in payloads\n        ]",
+            ),
+        ),
+        expected="ein Payload ohne Siegel",
+    ),
+    Wrong(
+        "ein Byte mehr als erlaubt",
+        changes=(
+            (
+                "unzip.decompress(payload.data, LIMIT)",
+                "unzip.decompress(payload.data, LIMIT + 1)",
+            ),
+        ),
+        expected="Auspacken: 4194305 Bytes",
+    ),
+    Wrong(
+        "Ende nicht geprüft",
+        changes=(("    if not unzip.eof:\n", "    if not content:\n"),),
+        expected="abgeschnitten",
     ),
     Wrong(
         "alles gepackt",
