@@ -8,7 +8,9 @@ import asyncio
 import itertools
 import json
 import math
+import os
 import re
+import sys
 import tomllib
 import uuid
 from collections import Counter
@@ -55,6 +57,18 @@ BLOCKED = 12.0
 
 HOPELESS_ATTEMPT = 20
 """Nach so vielen gescheiterten Versuchen gilt eine Activity als hoffnungslos, sofern sie keine Grenze hat."""
+
+_ACTIVITY = """\
+import asyncio, importlib, inspect, json, sys
+from temporalio.testing import ActivityEnvironment
+(target, *own), *arguments = json.loads(sys.argv[1])
+module, path = target.split(":")
+name, method = path.split(".")
+desk = getattr(importlib.import_module(module), name)(*own)
+outcome = ActivityEnvironment().run(getattr(desk, method), *arguments)
+if inspect.isawaitable(outcome):
+    asyncio.run(asyncio.wait_for(outcome, None))
+"""
 
 FORM = (
     "Schreiben Sie eine ganze Zahl als 40, eine andere mit Punkt als 0.5, beide ohne Einheit; einen Text in "
@@ -557,6 +571,27 @@ class Bench:
         """Ein einzelner Aufruf in einem eigenen Prozess; siehe `Reader.call`."""
         async with self.process() as reader:
             return await reader.call(target, *args)
+
+    async def activity_in_new_processes(self, target: tuple[str, ...], *args: Any) -> None:
+        """Führt `("datei:Klasse.activity", *argumente_der_klasse)` in zwei neuen Python-Prozessen aus.
+
+        Was die Activity wirft, bleibt unbeachtet.
+
+        Die übrigen Prozesse der Prüfung stammen von einem ab und rechnen `hash` gleich; diese beiden tun das nicht.
+        """
+        for seed in ("1", "2"):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-B", "-c", _ACTIVITY, json.dumps([target, *args])),
+                cwd=self.source,
+                env={**os.environ, "PYTHONPATH": str(self.source), "PYTHONHASHSEED": seed},
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            try:
+                await process.wait()
+            finally:
+                if process.returncode is None:
+                    process.kill()
 
     async def replay(
         self, *workflows: str, history: WorkflowHistory | Path, converter: str | None = None, source: Path | None = None

@@ -319,11 +319,6 @@ WRONG = (
         expected="nicht die Zeit über alle",
     ),
     Wrong(
-        "Signal umbenannt",
-        changes=(("def cancel_order", "def cancel"),),
-        expected="aber es bewirkt nichts",
-    ),
-    Wrong(
         "Zustand erst in run angelegt",
         changes=(
             (
@@ -356,13 +351,6 @@ WRONG = (
         expected="Buch der Dienste, Signal 10 min nach der Zahlung",
     ),
     Wrong(
-        "Zustand erst nach der Zahlung angelegt",
-        changes=(
-            ("        try:\n", "        self._cancelled = False\n        try:\n"),
-        ),
-        expected="Signal während der Zahlung",
-    ),
-    Wrong(
         "nach dem Versand noch einmal nachgesehen",
         changes=(
             (
@@ -371,10 +359,5 @@ WRONG = (
             ),
         ),
         expected="Signal während des Versands",
-    ),
-    Wrong(
-        "Bedenkzeit in Sekunden",
-        changes=(("timedelta(minutes=30)", "timedelta(seconds=30)"),),
-        expected="verlangt sind 30 min",
     ),
 )

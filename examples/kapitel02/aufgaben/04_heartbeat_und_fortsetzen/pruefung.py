@@ -215,16 +215,6 @@ WRONG = (
         expected="Es fehlt: Zeile 60",
     ),
     Wrong(
-        "die erledigte Zeile gemeldet",
-        changes=(("activity.heartbeat(row + 1)", "activity.heartbeat(row)"),),
-        expected="doppelt angefragt wurden auch: Zeile 59",
-    ),
-    Wrong(
-        "Lebenszeichen ohne Inhalt",
-        changes=(("activity.heartbeat(row + 1)", "activity.heartbeat()"),),
-        expected="doppelt angefragt wurden auch: Zeilen 1 bis 59",
-    ),
-    Wrong(
         "Stand im Objekt",
         changes=(
             (READ, "        start = self._next\n"),

@@ -1,9 +1,6 @@
 """Prüfungen zu „Worker stirbt, Paket doppelt“."""
 
-import asyncio
-import os
 import sqlite3
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,14 +9,6 @@ from dauerlauf.exercises import Bench, Run, Wrong, expect
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 from dauerlauf.together import together
 
-PROBE = """\
-import asyncio, inspect, sys
-from temporalio.testing import ActivityEnvironment
-from activities import ParcelDesk
-outcome = ActivityEnvironment().run(ParcelDesk(sys.argv[1]).order_parcel, "NL-4", "Gerät")
-if inspect.isawaitable(outcome):
-    asyncio.get_event_loop().run_until_complete(outcome)
-"""
 DEATH = FaultPlan((ActivityFault("order_parcel", ActivityAction.KILL_AFTER),))
 
 
@@ -85,20 +74,9 @@ async def absturz(bench: Bench) -> None:
 async def jeder_prozess(bench: Bench) -> None:
     """Auch ein neu gestarteter Prozess nennt denselben Schlüssel."""
     book = _create_book(bench)
-    # Die Worker der Prüfung stammen von einem Prozess ab und rechnen `hash` gleich; zwei neue tun das nicht.
-    for seed in ("1", "2"):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-B", "-c", PROBE, str(book)),
-            cwd=bench.source,
-            env={**os.environ, "PYTHONPATH": str(bench.source), "PYTHONHASHSEED": seed},
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
+    await bench.activity_in_new_processes(
+        ("activities:ParcelDesk.order_parcel", str(book)), "NL-4", "Gerät"
+    )
     parcels = _contents(book)
     expect(
         len(parcels) == 1,

@@ -140,20 +140,6 @@ WRONG = (
         expected="Einer sieht, was ein anderer",
     ),
     Wrong(
-        "Merkzettel am Ende geleert",
-        changes=(
-            IMPORT,
-            SHARED,
-            MODULE,
-            (
-                "        return sum(tarife.cents(parcel) for parcel in self._notes.parcels)\n",
-                "        total = sum(tarife.cents(parcel) for parcel in self._notes.parcels)\n"
-                "        self._notes.parcels.clear()\n        return total\n",
-            ),
-        ),
-        expected="Rechnung an Kröger",
-    ),
-    Wrong(
         "nur die Tafel durchgereicht",
         changes=(
             (
@@ -187,16 +173,5 @@ WRONG = (
         "Sandbox abgeschaltet",
         changes=(("@workflow.defn\n", "@workflow.defn(sandboxed=False)\n"),),
         expected="schaltet die Sandbox ab",
-    ),
-    Wrong(
-        "Preis nachgebaut",
-        changes=(
-            ("    import tarife\n", ""),
-            (
-                "tarife.cents(parcel)",
-                "(990 if isinstance(parcel, Express) else 490)",
-            ),
-        ),
-        expected="Niemand lädt `tarife.py`",
     ),
 )

@@ -283,11 +283,6 @@ WRONG = (
         expected="Buchhaltung, Zahlung B-1",
     ),
     Wrong(
-        "auf das Signal zurückgesetzt",
-        changes=(("a_reset = 5", "a_reset = 2"),),
-        expected="WorkflowExecutionSignaled",
-    ),
-    Wrong(
         "beim Beginn geleert",
         changes=(
             (
