@@ -8,20 +8,17 @@ import asyncio
 import atexit
 import time
 
-from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.envconfig import ClientConfig
 
 from kapitel01.absturz_und_weiter.activities import Order
 from kapitel01.absturz_und_weiter.worker import TASK_QUEUE
 from kapitel01.absturz_und_weiter.workflow import ProcessOrder
+from kapitel01.connection import connect
 
 
 async def main(order: Order) -> None:
     """Startet den Workflow zu `order`; läuft er schon, schließt sich der Aufruf an."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(**config)
+    client = await connect()
     # --8<-- [start:start]
     handle = await client.start_workflow(
         ProcessOrder.run,

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
 from kapitel01.absturz_und_weiter.activities import Steps
 from kapitel01.absturz_und_weiter.services import payment_ledger, shipping_ledger
 from kapitel01.absturz_und_weiter.workflow import ProcessOrder
+from kapitel01.connection import connect
 
 TASK_QUEUE = "absturz-und-weiter"
 THREADS = 8
@@ -45,9 +45,7 @@ def create_worker(
 
 async def main(folder: Path) -> None:
     """Verbindet sich (ohne Konfiguration mit `localhost:7233`), arbeitet bis Strg-C."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(**config)
+    client = await connect()
     print(f"Worker bereit, Prozess {os.getpid()}. Ende mit Strg-C.", flush=True)
     await create_worker(client, folder).run()
 

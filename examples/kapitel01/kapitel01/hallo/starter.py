@@ -7,9 +7,7 @@ import asyncio
 import atexit
 import time
 
-from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
-
+from kapitel01.connection import connect
 from kapitel01.hallo.activities import Order
 from kapitel01.hallo.worker import TASK_QUEUE
 from kapitel01.hallo.workflow import ConfirmOrder
@@ -17,9 +15,7 @@ from kapitel01.hallo.workflow import ConfirmOrder
 
 async def main() -> None:
     """Startet den Workflow auf dem konfigurierten Server (sonst `localhost:7233`)."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(**config)
+    client = await connect()
     # --8<-- [start:start]
     letter = await client.execute_workflow(
         ConfirmOrder.run,

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from kapitel01.connection import connect
 from kapitel01.hallo.activities import Mailroom
 from kapitel01.hallo.workflow import ConfirmOrder
 
@@ -45,9 +45,7 @@ def create_worker(
 
 async def main() -> None:
     """Verbindet sich (ohne Konfiguration mit `localhost:7233`), arbeitet bis Strg-C."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(**config)
+    client = await connect()
     print(f"Worker bereit, Task Queue „{TASK_QUEUE}“. Ende mit Strg-C.", flush=True)
     await create_worker(client, Path("nordlicht-daten/postausgang")).run()
 

@@ -16,7 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
 from kapitel02.abhaengigkeiten_injizieren.activities import Clock, Shipping
@@ -27,6 +26,7 @@ from kapitel02.abhaengigkeiten_injizieren.connections import (
     SystemClock,
 )
 from kapitel02.abhaengigkeiten_injizieren.workflow import ShipOrder
+from kapitel02.connection import connect
 
 TASK_QUEUE = "abhaengigkeiten-injizieren"
 THREADS = 4
@@ -92,9 +92,7 @@ async def run(client: Client, config: Config) -> None:
 
 async def connect_and_run(config: Config) -> None:
     """Verbindet sich mit dem konfigurierten Server (sonst `localhost:7233`)."""
-    options = ClientConfig.load_client_connect_config()
-    options.setdefault("target_host", "localhost:7233")
-    await run(await Client.connect(**options), config)
+    await run(await connect(), config)
 
 
 def main() -> int:
@@ -111,8 +109,6 @@ def main() -> int:
         print(f"Die Umgebungsvariable {error.args[0]} fehlt.", file=sys.stderr)
     except sqlite3.OperationalError as error:
         print(f"Das Lager lässt sich nicht öffnen: {error}.", file=sys.stderr)
-    except RuntimeError as error:
-        print(f"Der Temporal Server antwortet nicht: {error}.", file=sys.stderr)
     else:
         return 0
     return 2

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.worker import SharedStateManager, Worker
 
 from kapitel02.activity_auswahl.activities import Carriers, LabelPrinter
 from kapitel02.activity_auswahl.by_name import ShipByName
 from kapitel02.activity_auswahl.services import letter_service, write_tariff
 from kapitel02.activity_auswahl.workflow import ShipOrder, label_queue
+from kapitel02.connection import connect
 
 TASK_QUEUE = "activity-auswahl"
 THREADS = 8
@@ -115,9 +115,7 @@ async def run_workers(*workers: Worker) -> None:
 
 async def main(folder: Path) -> None:
     """Verbindet sich mit dem konfigurierten Server (sonst `localhost:7233`)."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(**config)
+    client = await connect()
     write_tariff(folder)
     with letter_service(folder) as port, process_pool() as pool:
         print("Worker bereit. Ende mit Strg-C.", flush=True)

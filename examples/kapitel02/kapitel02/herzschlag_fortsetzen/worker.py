@@ -11,9 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from kapitel02.connection import connect
 from kapitel02.herzschlag_fortsetzen.activities import ParcelSteps
 from kapitel02.herzschlag_fortsetzen.services import Carrier, carrier_file
 from kapitel02.herzschlag_fortsetzen.workflow import CloseDay
@@ -57,9 +57,7 @@ async def main(folder: Path, seconds: float) -> None:
     Arbeitet bis Strg-C oder SIGTERM; die laufende Activity gibt ihre Position ab.
     `seconds`: So lange braucht der Frachtführer je Paket.
     """
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(**config)
+    client = await connect()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from kapitel02.connection import connect
 from kapitel02.idempotenz_schluessel.activities import ReturnSteps
 from kapitel02.idempotenz_schluessel.services import (
     bank,
@@ -58,9 +58,7 @@ def create_worker(
 
 async def main(folder: Path) -> None:
     """Verbindet sich mit dem Server (sonst `localhost:7233`), arbeitet bis Strg-C."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(**config)
+    client = await connect()
     print(f"Worker bereit, Prozess {os.getpid()}. Ende mit Strg-C.", flush=True)
     await create_worker(client, folder).run()
 

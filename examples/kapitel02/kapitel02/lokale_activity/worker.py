@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from kapitel02.connection import connect
 from kapitel02.lokale_activity.activities import Desk
 from kapitel02.lokale_activity.comparison import WriteInvoiceRemotely
 from kapitel02.lokale_activity.services import Register
@@ -47,9 +47,7 @@ def worker_with(desk: Desk, client: Client, task_queue: str) -> Worker:
 
 async def main(folder: Path) -> None:
     """Verbindet sich mit dem konfigurierten Server (sonst `localhost:7233`)."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(**config)
+    client = await connect()
     print("Worker bereit. Ende mit Strg-C.", flush=True)
     await create_worker(client, folder).run()
 

@@ -7,6 +7,8 @@ Server aus Temporals eigener Konfiguration und zeichnet Aufrufe und Wartezeiten.
 import argparse
 import asyncio
 import atexit
+import logging
+import sys
 import tempfile
 import time
 import uuid
@@ -19,14 +21,13 @@ from pathlib import Path
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from kapitel07.circuit_breaker.activities import Addresses
 from kapitel07.circuit_breaker.breaker import BreakerSettings
 from kapitel07.circuit_breaker.models import Order, Patience, ShipOrder
 from kapitel07.circuit_breaker.services import Carrier, carrier, confirmations
-from kapitel07.circuit_breaker.worker import Form, breaker_id, create_worker
+from kapitel07.circuit_breaker.worker import Form, breaker_id, connect, create_worker
 from kapitel07.circuit_breaker.workflow import OrderWorkflow
 
 # Eine Störung im Kleinen: 10 s hier stehen für etwa 5 min im Betrieb.
@@ -194,19 +195,26 @@ async def measure_all(clients: Sequence[Client], folder: Path) -> list[Measured]
 
 async def run() -> list[Measured]:
     """Verbindet sich mit dem konfigurierten Server, einmal je Worker, und misst."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    clients = [await Client.connect(**config) for _ in range(WORKERS)]
+    clients = [await connect() for _ in range(WORKERS)]
     with tempfile.TemporaryDirectory() as folder:
         return await measure_all(clients, Path(folder))
 
 
-def main() -> None:
-    """Kommandozeile: misst, druckt die Tabelle und zeichnet auf Wunsch das Bild."""
+def main() -> int:
+    """Kommandozeile: misst, druckt die Tabelle und zeichnet auf Wunsch das Bild.
+
+    Gibt 2 zurück, wenn der Server nicht antwortet.
+    """
     parser = argparse.ArgumentParser(description="Vergleicht die Formen des Schalters.")
     parser.add_argument("--bild", type=Path, help="SVG-Datei, die gezeichnet wird")
     file: Path | None = parser.parse_args().bild
-    measured = asyncio.run(run())
+    # Jeder vergebliche Aufruf käme sonst mit Traceback ins Log.
+    logging.getLogger("temporalio").setLevel(logging.ERROR)
+    try:
+        measured = asyncio.run(run())
+    except ConnectionError as error:
+        print(error, file=sys.stderr)
+        return 2
     print(HEADER)
     for one in measured:
         print(one.row())
@@ -214,10 +222,11 @@ def main() -> None:
         from kapitel07.circuit_breaker.plot import svg
 
         file.write_text(svg(measured), encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
     # Ohne diese Pause stirbt der Prozess beim Beenden manchmal mit SIGABRT
     # (temporalio/sdk-python#300).
     atexit.register(time.sleep, 0.1)
-    main()
+    sys.exit(main())

@@ -96,6 +96,22 @@ def breaker_id(task_queue: str) -> str:
     return f"schalter-{task_queue}"
 
 
+async def connect() -> Client:
+    """Verbindet sich mit dem konfigurierten Server, sonst mit `localhost:7233`.
+
+    Wirft `ConnectionError`, wenn er nicht antwortet.
+    """
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    try:
+        return await Client.connect(**config)
+    except RuntimeError as error:
+        raise ConnectionError(
+            f"Der Temporal Server {config['target_host']} antwortet nicht. "
+            "Läuft er, und stimmt TEMPORAL_ADDRESS?"
+        ) from error
+
+
 async def run(addresses: Addresses, task_queue: str, form: Form) -> None:
     """Verbindet sich mit dem konfigurierten Server und arbeitet bis SIGTERM oder
     Strg-C.
@@ -103,14 +119,7 @@ async def run(addresses: Addresses, task_queue: str, form: Form) -> None:
     Laufende Activities bekommen danach noch 10 s. Wirft `ConnectionError`, wenn der
     Server nicht antwortet.
     """
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    try:
-        client = await Client.connect(**config)
-    except RuntimeError as error:
-        raise ConnectionError(
-            f"Der Temporal Server {config['target_host']} antwortet nicht."
-        ) from error
+    client = await connect()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # Windows kennt keine Signal-Handler in asyncio.
@@ -141,7 +150,7 @@ def main() -> int:
         print(f"NORDLICHT_SCHALTER muss eines sein von: {known}.", file=sys.stderr)
         return 2
     except ConnectionError as error:
-        print(f"{error} Läuft er, und stimmt TEMPORAL_ADDRESS?", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 2
     return 0
 

@@ -7,6 +7,7 @@ aus Temporals eigener Konfiguration und zeichnet die Ankünfte.
 import argparse
 import asyncio
 import atexit
+import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -17,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from kapitel09.rate_limit.limits import queue_rate, set_queue_limit, worker_rate
 from kapitel09.rate_limit.models import LabelOrder, PrintLabels, Route
 from kapitel09.rate_limit.quota import Quota
 from kapitel09.rate_limit.services import LabelService, label_service
-from kapitel09.rate_limit.worker import create_worker
+from kapitel09.rate_limit.worker import connect, create_worker
 from kapitel09.rate_limit.workflow import LabelWorkflow
 
 WORKERS = 2
@@ -208,25 +208,31 @@ async def measure_all(clients: Sequence[Client]) -> list[Measured]:
 async def _main(picture: Path | None) -> None:
     from kapitel09.rate_limit.plot import svg
 
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
     # Jeder Worker braucht seine eigene Verbindung.
-    clients = [await Client.connect(**config) for _ in range(WORKERS)]
+    clients = [await connect() for _ in range(WORKERS)]
     measured = await measure_all(clients)
     print(HEADER, *(one.row() for one in measured), sep="\n")
     if picture:
         picture.write_text(svg(measured), encoding="utf-8")
 
 
-def main() -> None:
-    """Kommandozeile: misst und druckt; `--bild` zeichnet zusätzlich ein SVG."""
+def main() -> int:
+    """Kommandozeile: misst und druckt; `--bild` zeichnet zusätzlich ein SVG.
+
+    Gibt 2 zurück, wenn der Server nicht antwortet.
+    """
     parser = argparse.ArgumentParser(description="Misst dieselbe Last in jeder Form.")
     parser.add_argument("--bild", type=Path, help="Datei für das Bild (SVG)")
     options = parser.parse_args()
-    asyncio.run(_main(options.bild))
+    try:
+        asyncio.run(_main(options.bild))
+    except ConnectionError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
     # Siehe worker.py: eine Pause gegen den Absturz beim Beenden.
     atexit.register(time.sleep, 0.1)
-    main()
+    sys.exit(main())
