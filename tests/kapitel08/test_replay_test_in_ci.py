@@ -160,7 +160,9 @@ async def test_samples_every_type_open_and_closed(shop: RunningWorker) -> None:
 
 
 async def test_long_closed_runs_are_left_out(shop: RunningWorker) -> None:
-    query = selection.query(timedelta(days=-1), f'TaskQueue = "niemand" OR TaskQueue = "{shop.task_queue}"')
+    query = selection.query(
+        timedelta(days=-1), f'TaskQueue = "{shop.task_queue}-andere" OR TaskQueue = "{shop.task_queue}"'
+    )
     chosen = await selection.select(shop.client, query, 9)
     assert {one.status.name for one in chosen if one.status} == {"RUNNING"}
     assert len(chosen) == 5
