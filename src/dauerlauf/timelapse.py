@@ -231,11 +231,18 @@ async def result(handle: WorkflowHandle[Any, Any], timeout: float = 10.0) -> Any
     )
 
 
+_NOT_THE_CODE = (
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
+)
+
+
 def last_task_failure(events: Iterable[HistoryEvent]) -> Failure | None:
     """Der Fehler, an dem der Workflow-Code zuletzt hing; `None`, wenn danach ein Workflow-Task gelang.
 
     Kommt ein Event dazwischen, während der Workflow endet, weist der Server die Antwort zurück (UnhandledCommand) und
-    schickt sofort einen neuen Task. Das ist kein Fehler des Codes.
+    schickt sofort einen neuen Task. Ein Reset hinterlässt ebenfalls einen gescheiterten Workflow-Task. Beides ist kein
+    Fehler des Codes.
     """
     found = None
     for event in events:
@@ -243,8 +250,7 @@ def last_task_failure(events: Iterable[HistoryEvent]) -> Failure | None:
             found = None
         elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
             attributes = event.workflow_task_failed_event_attributes
-            if attributes.cause != WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND:
-                found = attributes.failure
+            found = None if attributes.cause in _NOT_THE_CODE else attributes.failure
     return found
 
 

@@ -111,7 +111,7 @@ async def test_fehler_im_workflow_code_wird_genannt(timelapse: Timelapse) -> Non
 
 def test_nur_ein_fehler_des_codes_gilt_als_hindernis() -> None:
     completed = HistoryEvent(event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
-    failed, refused = (
+    failed, refused, reset = (
         HistoryEvent(
             event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
             workflow_task_failed_event_attributes=WorkflowTaskFailedEventAttributes(
@@ -121,6 +121,7 @@ def test_nur_ein_fehler_des_codes_gilt_als_hindernis() -> None:
         for cause in (
             WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
             WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+            WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
         )
     )
     found = last_task_failure([completed, failed])
@@ -128,6 +129,8 @@ def test_nur_ein_fehler_des_codes_gilt_als_hindernis() -> None:
     assert found.message == "Lager zu"
     assert last_task_failure([failed, completed]) is None
     assert last_task_failure([completed, refused]) is None
+    # Nach einem Reset beginnt der Code von vorn; was vorher scheiterte, gilt nicht mehr.
+    assert last_task_failure([completed, failed, reset]) is None
 
 
 async def test_scheiternde_activity_wird_genannt(timelapse: Timelapse) -> None:
