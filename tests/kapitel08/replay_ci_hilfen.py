@@ -1,6 +1,7 @@
 """Hilfen der Tests zum Replay-Test: ein Codec, die Suche nach Läufen, der Text eines Exports."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,10 @@ from temporalio.exceptions import ApplicationError
 from dauerlauf.testing import RunningWorker
 from kapitel08.replay_test_in_ci import files, selection
 
-PERSONAL = ("Anke", "Petersen", "Straße", "Stra\\u00dfe", "Flensburg", "24937", "nordlicht.example", "DE8937")
+# Die Postleitzahl nur für sich: In Zeiten und IDs kommen ihre Ziffern auch zufällig vor.
+PERSONAL = re.compile(
+    r"Anke|Petersen|Straße|Stra\\u00dfe|Flensburg|(?<![0-9a-f])24937(?![0-9a-f])|nordlicht\.example|DE8937"
+)
 
 
 class FernetCodec(PayloadCodec):

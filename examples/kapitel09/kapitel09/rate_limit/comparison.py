@@ -197,11 +197,14 @@ def _measured(form: Form, load: Load, service: LabelService) -> Measured:
     return Measured(form, load, sorted(arrivals), once)
 
 
-async def measure_all(clients: Sequence[Client]) -> list[Measured]:
+async def measure_all(
+    clients: Sequence[Client], load: Load | None = None
+) -> list[Measured]:
     """Alle Formen zugleich, jede mit eigenem Dienst und eigenen Task Queues."""
+    load = load or Load()
     # Scheitert eine, beendet die Gruppe auch die Worker der anderen.
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(measure(clients, form, Load())) for form in Form]
+        tasks = [group.create_task(measure(clients, form, load)) for form in Form]
     return [task.result() for task in tasks]
 
 
