@@ -184,12 +184,12 @@ async def _desk(bench: Bench) -> AsyncIterator[Desk]:
 async def berichtigt(bench: Bench) -> None:
     """Eine geparkte Retoure nimmt nur eine Berichtigung an, die gelingen kann."""
     async with _desk(bench) as desk:
+        desk.office.closed_accounts["R-3"] = 2
         good, broken, closed = (
             await desk.start("R-1", "12,50"),
             await desk.start("R-2", "49.9O"),
             await desk.start("R-3", "30,00"),
         )
-        desk.office.closed_accounts["R-3"] = 2
         run = await desk.worker.finish(good)
         expect(
             run.result == "erledigt" and not run.count("TimerStarted"),
