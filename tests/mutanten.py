@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -155,6 +156,8 @@ def _inner_run(cwd: Path, folder: Path, tests: list[str], output: Path, search_a
         "SUCHATTRIBUTE": search_attributes,
     }
     sys.path.insert(0, str(folder))
+    # Derselbe Mutant soll jedes Mal auf dieselbe Art auffallen.
+    hypothesis.settings.load_profile("ci")
     # Nur die nötigen Plugins, ohne umgeschriebene `assert`, und was schon geladen ist, sieht die Müllabfuhr nicht
     # mehr an: So kostet ein Lauf 2 s weniger.
     gc.freeze()
