@@ -108,7 +108,7 @@ def _time_limit(item: pytest.Item) -> float:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.option.gruendlich or config.option.bank:
+    if config.option.gruendlich:
         _long_ones_first(items)
     else:
         # Auch hier die langen zuerst: Dateien, die Notebooks ausführen, das Buch bauen oder Programme starten.
