@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from breaker_hilfen import open_fleet
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.service import RPCError
 
 from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 from dauerlauf.testing import FaultPlans, open_worker
@@ -150,7 +151,13 @@ async def test_worker_dies_at_every_event_of_the_breaker(timelapse: Timelapse, t
         probe = await ask()
         assert probe is not None
         await handle.execute_update(BreakerWorkflow.report, Report(probe, True))
-        states[trial.workflow_id] = (await handle.query(BreakerWorkflow.status)).state
+        states[trial.workflow_id] = await state(handle)
+
+    async def state(handle: WorkflowHandle[Any, Any]) -> State:
+        # Hat der sterbende Worker die Query schon, ist sie verloren: Der Server stellt sie keinem anderen zu.
+        while True:
+            with suppress(RPCError):
+                return (await handle.query(BreakerWorkflow.status, rpc_timeout=timedelta(seconds=3))).state
 
     async def start(client: Client, trial: Trial) -> WorkflowHandle[Any, Any]:
         handle = await client.start_workflow(
