@@ -18,6 +18,7 @@ from dauerlauf.faults import ActivityAction, ActivityFault, FaultPlan
 from dauerlauf.testing import FaultPlans, open_worker
 from dauerlauf.timelapse import Timelapse, result
 from dauerlauf.worker_process import Trial, WorkerProcess, die_at_every_event, survivors
+from hilfen import until
 from kapitel07.circuit_breaker.activities import Addresses
 from kapitel07.circuit_breaker.breaker import Answer, Breaker, BreakerSettings, Permit, Report, State
 from kapitel07.circuit_breaker.interceptor import SharedBreaker
@@ -151,13 +152,15 @@ async def test_worker_dies_at_every_event_of_the_breaker(timelapse: Timelapse, t
         probe = await ask()
         assert probe is not None
         await handle.execute_update(BreakerWorkflow.report, Report(probe, True))
-        states[trial.workflow_id] = await state(handle)
 
-    async def state(handle: WorkflowHandle[Any, Any]) -> State:
-        # Hat der sterbende Worker die Query schon, ist sie verloren: Der Server stellt sie keinem anderen zu.
-        while True:
+        async def answered() -> bool:
+            # Hat der sterbende Worker die Query schon, ist sie verloren: Der Server stellt sie keinem anderen zu.
             with suppress(RPCError):
-                return (await handle.query(BreakerWorkflow.status, rpc_timeout=timedelta(seconds=3))).state
+                status = await handle.query(BreakerWorkflow.status, rpc_timeout=timedelta(seconds=3))
+                states[trial.workflow_id] = status.state
+            return trial.workflow_id in states
+
+        await until(answered)
 
     async def start(client: Client, trial: Trial) -> WorkflowHandle[Any, Any]:
         handle = await client.start_workflow(
